@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: MIT
+# make            build/libcprof.so and build/cprof
+# make demo       installs what is missing, builds, profiles redis-server and prints where its CPU goes
+# make check      installs its own needs, then unit, behaviour, conformance and lint
+# make lint | bench | soak | format | install PREFIX= DESTDIR= | clean
+# B=dir           another build directory; CC=clang; SANITIZE=1 for the unit tests under ASan and UBSan
+B      ?= build
+CC     ?= gcc
+PREFIX ?= /usr/local
+PYTHON ?= python3
+
+WARN   := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wno-unknown-warning-option
+CPPFLAGS += -I. -I$(B)/gen -D_GNU_SOURCE
+# -fno-omit-frame-pointer is not wanted: our own frames are never in a stack.
+# -fno-stack-protector: the dump runs on a stack and, later, in a process of its own.
+# -fno-builtin-malloc...: gcc would turn our own allocation wrappers into calls to themselves.
+# -fno-exceptions without cleanup attributes: a host leaves our frames by cancellation and longjmp.
+CFLAGS ?= -O2 -g
+CFLAGS += -std=gnu11 $(WARN) -fPIC -fvisibility=hidden -ftls-model=initial-exec -fno-stack-protector \
+	  -fno-exceptions -fno-builtin-malloc -fno-builtin-calloc -fno-builtin-realloc -fno-builtin-free
+ifdef SANITIZE
+CFLAGS += -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
+LDFLAGS += -fsanitize=address,undefined
+endif
+
+CORE    := $(wildcard core/*.c)
+UNWIND  := $(wildcard unwind/*.c)
+CONFIG  := $(wildcard config/*.c)
+OUTPUT  := $(wildcard output/*.c)
+PRELOAD := $(wildcard preload/*.c)
+CLI     := $(wildcard cli/*.c)
+UNIT    := $(wildcard tests/unit/test_*.c)
+VICTIMS := $(wildcard tests/programs/*.c) $(wildcard tests/programs/*.cc)
+
+obj = $(patsubst %.c,$(B)/obj/%.o,$(1))
+GEN := $(B)/gen/output/profile.pb-c.c
+GEN_O := $(B)/obj/gen/profile.pb-c.o
+BASE_O := $(call obj,$(CORE) $(UNWIND) $(CONFIG) $(OUTPUT)) $(GEN_O)
+
+.PHONY: all demo check lint bench soak format install clean unit programs
+all: $(B)/libcprof.so $(B)/cprof
+.SECONDARY:
+
+$(B)/gen/output/profile.pb-c.c $(B)/gen/output/profile.pb-c.h &: output/profile.proto
+	@mkdir -p $(B)/gen
+	protoc-c --c_out=$(B)/gen $<
+$(GEN_O): $(GEN)
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
+$(B)/obj/%.o: %.c | $(B)/gen/output/profile.pb-c.h
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+-include $(shell find $(B)/obj -name '*.d' 2>/dev/null)
+
+# The given libraries, inside the host: static, hidden, and cut off from the host's malloc and stdio.
+# Every symbol that they import from libc and that is not a leaf function is bound to vendor_* (output/vendor.c).
+AR_DIR := $(shell $(CC) -print-file-name=libz.a | xargs dirname)
+VENDOR_BIND := malloc calloc realloc free __assert_fail __sprintf_chk __snprintf_chk sprintf snprintf
+$(B)/vendor.o: Makefile
+	@mkdir -p $(B)/vendor
+	cd $(B)/vendor && ar x $(AR_DIR)/libiberty.a cp-demangle.o rust-demangle.o safe-ctype.o && \
+	  ar x $(AR_DIR)/libz.a deflate.o trees.o adler32.o crc32.o zutil.o && ar x $(AR_DIR)/libprotobuf-c.a protobuf-c.o
+	ld -r -o $@.raw $(B)/vendor/*.o
+	objcopy $(foreach s,$(VENDOR_BIND),--redefine-sym $(s)=vendor_$(s)) $@.raw $@
+
+# -z now: no lazy binding inside a handler.  -z nodelete: a dlclose of us would leave handlers behind.
+# The version script exports the interposed names only, without a version, so that they match any.
+$(B)/libcprof.so: $(BASE_O) $(call obj,$(PRELOAD)) $(B)/vendor.o preload/exports.map
+	$(CC) -shared -o $@ $(filter %.o,$^) $(LDFLAGS) -Wl,--version-script=preload/exports.map \
+	  -Wl,-z,defs,-z,now,-z,relro,-z,nodelete -Wl,-soname,libcprof.so -Wl,--as-needed -static-libgcc
+
+$(B)/cprof: $(call obj,$(CLI)) $(BASE_O) $(B)/vendor.o
+	$(CC) -o $@ $^ $(LDFLAGS) -lprotobuf-c -lz
+
+$(B)/unit/%: $(B)/obj/tests/unit/%.o $(B)/obj/tests/support/check.o $(BASE_O) $(B)/vendor.o
+	@mkdir -p $(@D)
+	$(CC) -o $@ $^ $(LDFLAGS) -lprotobuf-c -lz -lm -lpthread
+unit: $(patsubst tests/unit/%.c,$(B)/unit/%,$(UNIT))
+
+# Victims are built as a distribution builds: optimised, no frame pointers, with symbols.
+$(B)/programs/%: tests/programs/%.c
+	@mkdir -p $(@D)
+	gcc -O2 -g -fno-omit-frame-pointer -fomit-frame-pointer -D_GNU_SOURCE -Wall -o $@ $< -pthread -ldl
+$(B)/programs/%: tests/programs/%.cc
+	@mkdir -p $(@D)
+	g++ -O2 -g -Wall -o $@ $< -pthread -ldl
+programs: $(patsubst tests/programs/%,$(B)/programs/%,$(basename $(VICTIMS)))
+
+clean:
+	rm -rf $(B)
