@@ -23,6 +23,7 @@ struct store {
 	uint64_t size_bytes;
 	bool shared;		   /* a file: space must be reserved before it is touched */
 	_Atomic uint64_t *reserved; /* one bit per RESERVE_STEP of the mapping; private memory */
+	uint64_t full_row_at[KIND_COUNT]; /* the row of [cprof: store full], made at the start */
 	char path[320];		   /* of the file, "" when anonymous */
 };
 
@@ -36,7 +37,13 @@ struct store_identity {
 	uint32_t cmdline_bytes;
 	uint32_t cpu_hz, cpu_fallback;
 	uint64_t cpu_period_ns;
+	uint64_t window_realtime_ns; /* when this process began to be profiled */
+	uint64_t window_monotonic_ns;
 };
+
+/* How much a store reserves at a time: small enough for a handler (about 10 us), see
+ * store_reserve() in store.c. */
+#define STORE_RESERVE_STEP 16384u
 
 /* Maps a new store of at most max_bytes in store_dir ("" means /dev/shm/cprof-<uid>, made 0700 when
  * missing), as <pid>.<start_ticks>.store, mode 0600.  When no file can be had (denied, full, the directory is
@@ -53,14 +60,11 @@ int store_create(struct store *s, const char *store_dir, uint64_t max_bytes,
 int store_add(struct store *s, enum store_kind kind, const uint64_t *frames, unsigned depth,
 	      uint64_t label, const uint64_t *values, unsigned value_count);
 
-/* Adds a module, or finds the live one with the same start and build id.  Returns its id (1..), or
- * FRAME_NO_MODULE when the table is full (counted).
+/* Adds a module, or finds the one with the same limits and build id (the same path, when it has none).
+ * Older modules that overlap a new one are marked as unloaded.  Returns its id (1..), or FRAME_NO_MODULE
+ * when the table is full (counted).
  * Context: signal.  Allocates: store.  Locks: none. */
 unsigned store_module_add(struct store *s, const struct store_module_info *info);
-
-/* Says that a module is gone; its id is never used again.
- * Context: signal.  Allocates: no.  Locks: none. */
-void store_module_gone(struct store *s, unsigned id);
 
 void store_lost(struct store *s, enum store_loss what, uint64_t count);
 

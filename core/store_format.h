@@ -79,6 +79,14 @@ enum store_loss {
 /* Cost of the handler: bucket b counts samples of [2^(b/4) * (1 + b%4/4), next) ns, see
  * store_cost_bucket(). */
 #define STORE_COST_BUCKETS 96u
+static inline unsigned store_cost_bucket(uint64_t ns)
+{
+	if (ns < 4)
+		return 0;
+	unsigned log2 = 63 - (unsigned)__builtin_clzll(ns);
+	unsigned b = log2 * 4 + (unsigned)(ns >> (log2 - 2) & 3);
+	return b < STORE_COST_BUCKETS ? b : STORE_COST_BUCKETS - 1;
+}
 
 struct store_header {
 	char magic[8]; /* STORE_MAGIC and a NUL, written last (release) */
@@ -125,7 +133,7 @@ struct store_header {
 	_Atomic uint64_t window_realtime_ns; /* start of the window that the next dump covers */
 	_Atomic uint64_t window_monotonic_ns;
 	_Atomic uint32_t dumps; /* complete dumps; the next file number is this + 1 */
-	_Atomic uint32_t spare1;
+	_Atomic uint32_t superseded; /* 1: all of it is in files and the process has called exec */
 };
 
 /* A loaded executable segment.  Published by state. */

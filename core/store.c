@@ -1,0 +1,550 @@
+/* SPDX-License-Identifier: MIT */
+#include "core/store.h"
+
+#include <errno.h>
+
+#include "core/sys.h"
+#include "core/text.h"
+
+#include "core/as_safe.h"
+
+#define PAGE 4096u
+#define POPULATE_WRITE 23 /* MADV_POPULATE_WRITE, Linux 5.14; absent from older headers */
+#define TMPFS_SHARE 8	  /* at most this part of the free space: the host uses /dev/shm too */
+#define SMALL_STORE (4u << 20) /* before Linux 5.14 all of the store is allocated at once */
+#define NAME_TRIES 16
+
+static uint64_t round_up(uint64_t n, uint64_t to)
+{
+	return (n + to - 1) / to * to;
+}
+
+/*
+ * Space in a shared store is reserved before it is touched: writing to a hole of a full tmpfs would be a
+ * SIGBUS in the host, while MADV_POPULATE_WRITE fails with EFAULT.  One bit per step remembers what is
+ * there; two threads may reserve the same step, which is harmless.
+ */
+static bool store_reserve(struct store *s, uint64_t at, uint64_t bytes)
+{
+	uint64_t last = (at + bytes - 1) / STORE_RESERVE_STEP;
+
+	if (!s->shared)
+		return true;
+	for (uint64_t step = at / STORE_RESERVE_STEP; step <= last; step++) {
+		uint64_t bit = UINT64_C(1) << (step % 64);
+
+		/* Relaxed: the bit says something about the mapping, not about other memory. */
+		if (atomic_load_explicit(&s->reserved[step / 64], memory_order_relaxed) & bit)
+			continue;
+		uint64_t from = step * STORE_RESERVE_STEP;
+		uint64_t n = s->size_bytes - from < STORE_RESERVE_STEP ? s->size_bytes - from
+								       : STORE_RESERVE_STEP;
+		if (sys_madvise((char *)s->header + from, n, POPULATE_WRITE) < 0)
+			return false;
+		atomic_fetch_or_explicit(&s->reserved[step / 64], bit, memory_order_relaxed);
+	}
+	return true;
+}
+
+/* Offset from arena_offset of n fresh zeroed bytes, or -1. */
+static int64_t store_take(struct store *s, uint64_t n)
+{
+	struct store_header *h = s->header;
+	uint64_t room = s->size_bytes - h->arena_offset;
+
+	n = round_up(n, 8);
+	/* Relaxed: the bytes become visible with the word that publishes the record in them. */
+	uint64_t at = atomic_fetch_add_explicit(&h->arena_used, n, memory_order_relaxed);
+	if (at + n > room || !store_reserve(s, h->arena_offset + at, n)) {
+		atomic_fetch_sub_explicit(&h->arena_used, n, memory_order_relaxed);
+		return -1;
+	}
+	return (int64_t)at;
+}
+
+static void *record(const struct store *s, uint64_t at)
+{
+	return (char *)s->header + s->header->arena_offset + at;
+}
+
+/* The finaliser of MurmurHash3 (public domain): every input bit reaches every output bit. */
+static uint64_t mix(uint64_t h)
+{
+	h ^= h >> 33;
+	h *= UINT64_C(0xff51afd7ed558ccd);
+	h ^= h >> 33;
+	h *= UINT64_C(0xc4ceb9fe1a85ec53);
+	return h ^ h >> 33;
+}
+
+static uint64_t hash_frames(const uint64_t *frames, unsigned depth)
+{
+	uint64_t h = depth;
+
+	for (unsigned i = 0; i < depth; i++) {
+		h = (h ^ frames[i]) * UINT64_C(0x9e3779b97f4a7c15);
+		h ^= h >> 29;
+	}
+	return mix(h);
+}
+
+/*
+ * Finds the slot of a hash: true with *ret_at when a record with it is published; false with *ret_slot
+ * empty and usable, or NULL when the table has no room.  Records are trusted by their 64-bit hash: with 16384
+ * stacks two of them share one with a probability of 1e-11.
+ */
+static bool find(struct store *s, uint64_t table_offset, uint64_t hash, uint64_t *ret_at,
+		 _Atomic uint64_t **ret_slot)
+{
+	_Atomic uint64_t *table = (_Atomic uint64_t *)((char *)s->header + table_offset);
+
+	*ret_slot = NULL;
+	for (unsigned i = 0; i < STORE_INDEX_SLOTS; i++) {
+		uint64_t n = (hash + i) % STORE_INDEX_SLOTS;
+
+		if (!store_reserve(s, table_offset + n * 8, 8))
+			return false;
+		/* Acquire pairs with the CAS in publish(): the record is complete. */
+		uint64_t slot = atomic_load_explicit(&table[n], memory_order_acquire);
+		if (slot == 0) {
+			*ret_slot = &table[n];
+			return false;
+		}
+		/* Both record types begin with their hash. */
+		if ((slot ^ hash) >> 32 == 0 &&
+		    *(const uint64_t *)record(s, STORE_SLOT_AT(slot)) == hash) {
+			*ret_at = STORE_SLOT_AT(slot);
+			return true;
+		}
+	}
+	return false;
+}
+
+/*
+ * Publishes a record in the empty slot that find() gave.  When somebody else was first with the same hash, theirs
+ * is used and ours is wasted space; when with another hash, the search goes on behind it.  Nothing waits.
+ */
+static bool publish(struct store *s, uint64_t table_offset, uint64_t hash, uint64_t *at,
+		    _Atomic uint64_t *slot, _Atomic uint32_t *count)
+{
+	while (slot) {
+		uint64_t empty = 0;
+
+		/* Release pairs with the acquire in find() and in store_view. */
+		if (atomic_compare_exchange_strong_explicit(slot, &empty, STORE_SLOT(hash, *at),
+							    memory_order_release,
+							    memory_order_relaxed)) {
+			atomic_fetch_add_explicit(count, 1, memory_order_relaxed);
+			return true;
+		}
+		if (find(s, table_offset, hash, at, &slot))
+			return true;
+	}
+	return false;
+}
+
+static bool has_room(const _Atomic uint32_t *count)
+{
+	return atomic_load_explicit(count, memory_order_relaxed) < STORE_INDEX_SLOTS / 2;
+}
+
+static bool intern_stack(struct store *s, const uint64_t *frames, unsigned depth, uint64_t *ret_at)
+{
+	struct store_header *h = s->header;
+	uint64_t hash = hash_frames(frames, depth);
+	_Atomic uint64_t *slot;
+
+	if (find(s, h->stacks_offset, hash, ret_at, &slot))
+		return true;
+	if (!slot || !has_room(&h->stack_count))
+		return false;
+	int64_t at = store_take(s, sizeof(struct store_stack) + depth * sizeof(uint64_t));
+	if (at < 0)
+		return false;
+	struct store_stack *stack = record(s, (uint64_t)at);
+	stack->hash = hash;
+	stack->depth = depth;
+	memcpy(stack->frames, frames, depth * sizeof(uint64_t));
+	*ret_at = (uint64_t)at;
+	return publish(s, h->stacks_offset, hash, ret_at, slot, &h->stack_count);
+}
+
+static bool intern_row(struct store *s, enum store_kind kind, uint64_t stack_at, uint64_t label,
+		       unsigned values, uint64_t *ret_at)
+{
+	struct store_header *h = s->header;
+	uint64_t hash = mix(mix(stack_at / 8 * KIND_COUNT + (unsigned)kind) ^ label);
+	_Atomic uint64_t *slot;
+
+	if (find(s, h->rows_offset, hash, ret_at, &slot))
+		return true;
+	if (!slot || !has_room(&h->row_count))
+		return false;
+	int64_t at = store_take(s, sizeof(struct store_row) + 2 * values * sizeof(uint64_t));
+	if (at < 0)
+		return false;
+	struct store_row *row = record(s, (uint64_t)at);
+	row->hash = hash;
+	row->stack_at = (uint32_t)(stack_at / 8);
+	row->kind = (uint16_t)kind;
+	row->values = (uint16_t)values;
+	row->label = label;
+	*ret_at = (uint64_t)at;
+	return publish(s, h->rows_offset, hash, ret_at, slot, &h->row_count);
+}
+
+int store_add(struct store *s, enum store_kind kind, const uint64_t *frames, unsigned depth,
+	      uint64_t label, const uint64_t *values, unsigned value_count)
+{
+	uint64_t stack_at, row_at;
+
+	if (!intern_stack(s, frames, depth, &stack_at) ||
+	    !intern_row(s, kind, stack_at, label, value_count, &row_at)) {
+		store_lost(s, LOST_STORE_FULL, values[0]);
+		row_at = s->full_row_at[kind];
+	}
+	struct store_row *row = record(s, row_at);
+	for (unsigned i = 0; i < value_count; i++)
+		atomic_fetch_add_explicit(&row->value[i], values[i], memory_order_relaxed);
+	return 0;
+}
+
+static bool same_module(const struct store *s, const struct store_module *m,
+			const struct store_module_info *info)
+{
+	if (m->start != info->start || m->limit != info->limit ||
+	    m->build_id_bytes != info->build_id_bytes)
+		return false;
+	if (info->build_id_bytes)
+		return memcmp(m->build_id, info->build_id, info->build_id_bytes) == 0;
+	return text_equal(m->path_offset ? (const char *)s->header + m->path_offset : "",
+			  info->path);
+}
+
+unsigned store_module_add(struct store *s, const struct store_module_info *info)
+{
+	struct store_header *h = s->header;
+	struct store_module *modules =
+		(struct store_module *)((char *)h + h->modules_offset);
+	uint32_t count = atomic_load_explicit(&h->module_count, memory_order_relaxed);
+
+	for (uint32_t i = 0; i < count && i < STORE_MODULES_MAX - 1; i++) {
+		struct store_module *m = &modules[i];
+
+		/* Acquire pairs with the release below; one that is being filled is skipped, never
+		 * waited for: the same module may then get two ids, which readers merge. */
+		if (atomic_load_explicit(&m->state, memory_order_acquire) != MODULE_READY)
+			continue;
+		if (same_module(s, m, info)) {
+			atomic_store_explicit(&m->unloaded_monotonic_ns, 0, memory_order_relaxed);
+			return i + 1;
+		}
+		if (m->start < info->limit && info->start < m->limit)
+			atomic_store_explicit(&m->unloaded_monotonic_ns,
+					      sys_clock_ns(CLOCK_MONOTONIC), memory_order_relaxed);
+	}
+
+	uint64_t path_bytes = text_length(info->path) + 1;
+	int64_t path_at = store_take(s, path_bytes);
+	uint32_t i = atomic_fetch_add_explicit(&h->module_count, 1, memory_order_relaxed);
+	if (path_at < 0 || i >= STORE_MODULES_MAX - 1 ||
+	    !store_reserve(s, h->modules_offset + i * sizeof *modules, sizeof *modules)) {
+		atomic_fetch_sub_explicit(&h->module_count, 1, memory_order_relaxed);
+		store_lost(s, LOST_MODULES_FULL, 1);
+		return FRAME_NO_MODULE;
+	}
+	struct store_module *m = &modules[i];
+	memcpy(record(s, (uint64_t)path_at), info->path, path_bytes);
+	m->path_offset = (uint32_t)(h->arena_offset + (uint64_t)path_at);
+	m->start = info->start;
+	m->limit = info->limit;
+	m->file_offset = info->file_offset;
+	m->bias = info->bias;
+	m->loaded_monotonic_ns = sys_clock_ns(CLOCK_MONOTONIC);
+	m->is_exe = info->is_exe;
+	m->is_vdso = info->is_vdso;
+	m->build_id_bytes = (uint8_t)info->build_id_bytes;
+	memcpy(m->build_id, info->build_id, info->build_id_bytes);
+	atomic_store_explicit(&m->state, MODULE_READY, memory_order_release);
+	return i + 1;
+}
+
+void store_lost(struct store *s, enum store_loss what, uint64_t count)
+{
+	atomic_fetch_add_explicit(&s->header->lost[what], count, memory_order_relaxed);
+}
+
+void store_cost(struct store *s, uint64_t ns)
+{
+	struct store_header *h = s->header;
+
+	atomic_fetch_add_explicit(&h->cost_total_ns, ns, memory_order_relaxed);
+	atomic_fetch_add_explicit(&h->cost_buckets[store_cost_bucket(ns)], 1, memory_order_relaxed);
+}
+
+void store_rebase(struct store *s, const uint64_t *totals, uint64_t row_at)
+{
+	struct store_row *row = record(s, row_at);
+
+	for (unsigned i = 0; i < row->values; i++)
+		atomic_store_explicit(&row->value[row->values + i], totals[i],
+				      memory_order_relaxed);
+}
+
+void store_window(struct store *s, uint64_t realtime_ns, uint64_t monotonic_ns)
+{
+	struct store_header *h = s->header;
+
+	atomic_store_explicit(&h->window_realtime_ns, realtime_ns, memory_order_relaxed);
+	atomic_store_explicit(&h->window_monotonic_ns, monotonic_ns, memory_order_relaxed);
+	atomic_fetch_add_explicit(&h->dumps, 1, memory_order_release);
+}
+
+void store_view_of(const struct store *s, struct store_view *ret_view)
+{
+	ret_view->header = s->header;
+	ret_view->size_bytes = s->size_bytes;
+}
+
+/* ---- creation ---- */
+
+/* A directory of ours alone: a real one, owned by us, closed to everybody else.  fd or -errno. */
+static int open_run_dir(struct text *path, const char *store_dir, uint32_t uid)
+{
+	struct stat st;
+
+	if (store_dir[0]) {
+		text_str(path, store_dir);
+	} else {
+		text_str(path, "/dev/shm/cprof-");
+		text_u64(path, uid);
+		(void)sys_mkdir(path->buf, 0700);
+	}
+	int dir = sys_open(path->buf, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
+	if (dir < 0)
+		return dir;
+	if (sys_fstat(dir, &st) < 0 || st.st_uid != sys_geteuid() || (st.st_mode & 077)) {
+		sys_close(dir);
+		return -EPERM;
+	}
+	return dir;
+}
+
+/* The image before exec leaves a store of the same pid and start time.  It may go when all of it is in
+ * files; otherwise it stays for `cprof recover` and we take the next name. */
+static void remove_superseded(int dir, const char *name)
+{
+	struct store_header head;
+	int fd = sys_openat(dir, name, O_RDONLY | O_NOFOLLOW, 0);
+
+	if (fd < 0)
+		return;
+	if (sys_pread(fd, &head, sizeof head, 0) == (ssize_t)sizeof head && head.superseded)
+		(void)sys_unlinkat(dir, name);
+	sys_close(fd);
+}
+
+static int create_file(int dir, struct text *path, const struct store_identity *who)
+{
+	size_t dir_length = path->len;
+
+	for (unsigned n = 0; n < NAME_TRIES; n++) {
+		path->len = dir_length;
+		text_char(path, '/');
+		text_u64(path, who->pid);
+		text_char(path, '.');
+		text_u64(path, who->start_ticks);
+		if (n) {
+			text_char(path, '.');
+			text_u64(path, n);
+		}
+		text_str(path, ".store");
+		if (path->cut)
+			return -ENAMETOOLONG;
+		const char *name = path->buf + dir_length + 1;
+		for (int again = 0; again < 2; again++) {
+			int fd = sys_openat(dir, name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0600);
+
+			if (fd != -EEXIST)
+				return fd;
+			remove_superseded(dir, name);
+		}
+	}
+	return -EEXIST;
+}
+
+/* How large a store may be on this file system: 0 when it has no room. */
+static uint64_t budget(int fd, uint64_t max_bytes)
+{
+	struct statfs fs;
+
+	if (sys_fstatfs(fd, &fs) < 0)
+		return 0;
+	uint64_t share = (uint64_t)fs.f_bavail * (uint64_t)fs.f_bsize / TMPFS_SHARE;
+	if (fs.f_blocks == 0) /* a tmpfs without a limit */
+		share = max_bytes;
+	return share < max_bytes ? share / PAGE * PAGE : max_bytes;
+}
+
+static uint64_t arena_offset_of(void)
+{
+	return round_up(round_up(sizeof(struct store_header), PAGE) +
+				STORE_MODULES_MAX * sizeof(struct store_module) +
+				2 * STORE_INDEX_SLOTS * sizeof(uint64_t),
+			PAGE);
+}
+
+static int map_bitmap(struct store *s)
+{
+	size_t bytes = round_up(s->size_bytes / STORE_RESERVE_STEP / 8 + 8, PAGE);
+	void *p = sys_mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (sys_failed(p))
+		return -ENOMEM;
+	s->reserved = p;
+	return 0;
+}
+
+static int map_file(struct store *s, int dir, struct text *path, uint64_t max_bytes,
+		    const struct store_identity *who)
+{
+	int fd = create_file(dir, path, who);
+	void *p;
+	int r = 0;
+
+	if (fd < 0)
+		return fd;
+	s->size_bytes = budget(fd, max_bytes);
+	if (s->size_bytes < arena_offset_of() + PAGE)
+		r = -ENOSPC;
+	if (!r)
+		r = sys_ftruncate(fd, s->size_bytes);
+	if (!r) {
+		p = sys_mmap(NULL, s->size_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+		r = sys_failed(p) ? -ENOMEM : 0;
+	}
+	if (!r) {
+		int probe = sys_madvise(p, PAGE, POPULATE_WRITE);
+
+		s->header = p;
+		s->shared = true;
+		if (probe == -EINVAL) { /* an older kernel: allocate all of a smaller store now */
+			if (s->size_bytes > SMALL_STORE)
+				s->size_bytes = SMALL_STORE;
+			r = (int)SYS_CALL(SYS_fallocate, fd, 0, 0, s->size_bytes, 0, 0);
+			s->shared = false;
+		} else {
+			r = probe < 0 ? -ENOSPC : map_bitmap(s);
+		}
+		if (r)
+			sys_munmap(p, s->size_bytes);
+	}
+	sys_close(fd);
+	if (r)
+		(void)sys_unlink(path->buf);
+	return r;
+}
+
+static void copy_string(char *to, size_t size, const char *from)
+{
+	struct text t = {.buf = to, .size = size};
+
+	text_str(&t, from);
+}
+
+static void fill_header(struct store *s, const struct store_identity *who)
+{
+	struct store_header *h = s->header;
+
+	h->version = STORE_VERSION;
+	h->header_bytes = sizeof *h;
+	h->total_bytes = s->size_bytes;
+	h->pid = who->pid;
+	h->uid = who->uid;
+	h->start_ticks = who->start_ticks;
+	h->boot_id[0] = who->boot_id[0];
+	h->boot_id[1] = who->boot_id[1];
+	h->created_realtime_ns = sys_clock_ns(CLOCK_REALTIME);
+	h->created_monotonic_ns = sys_clock_ns(CLOCK_MONOTONIC);
+	copy_string(h->program, sizeof h->program, who->program);
+	copy_string(h->exe, sizeof h->exe, who->exe);
+	copy_string(h->cwd, sizeof h->cwd, who->cwd);
+	copy_string(h->dir, sizeof h->dir, who->dir);
+	h->cmdline_bytes = who->cmdline_bytes < sizeof h->cmdline ? who->cmdline_bytes
+								  : sizeof h->cmdline;
+	memcpy(h->cmdline, who->cmdline, h->cmdline_bytes);
+	h->cpu_hz = who->cpu_hz;
+	h->cpu_fallback = who->cpu_fallback;
+	h->cpu_period_ns = who->cpu_period_ns;
+	h->modules_offset = round_up(sizeof *h, PAGE);
+	h->stacks_offset = h->modules_offset + STORE_MODULES_MAX * sizeof(struct store_module);
+	h->rows_offset = h->stacks_offset + STORE_INDEX_SLOTS * sizeof(uint64_t);
+	h->arena_offset = arena_offset_of();
+	atomic_store_explicit(&h->window_realtime_ns, who->window_realtime_ns, memory_order_relaxed);
+	atomic_store_explicit(&h->window_monotonic_ns, who->window_monotonic_ns,
+			      memory_order_relaxed);
+}
+
+static bool make_full_rows(struct store *s)
+{
+	const uint64_t frame = FRAME(FRAME_SYNTHETIC, SYNTH_STORE_FULL);
+	uint64_t stack_at;
+
+	if (!intern_stack(s, &frame, 1, &stack_at))
+		return false;
+	for (enum store_kind kind = KIND_CPU; kind < KIND_COUNT; kind++)
+		if (!intern_row(s, kind, stack_at, 0, STORE_VALUES_MAX, &s->full_row_at[kind]))
+			return false;
+	return true;
+}
+
+int store_create(struct store *s, const char *store_dir, uint64_t max_bytes,
+		 const struct store_identity *who, int *ret_why)
+{
+	memset(s, 0, sizeof *s);
+	struct text path = TEXT_ON(s->path);
+	int dir = open_run_dir(&path, store_dir, who->uid);
+
+	*ret_why = dir < 0 ? dir : map_file(s, dir, &path, max_bytes, who);
+	if (dir >= 0)
+		sys_close(dir);
+	if (*ret_why < 0) {
+		s->path[0] = '\0';
+		s->shared = false;
+		s->size_bytes = max_bytes;
+		void *p = sys_mmap(NULL, max_bytes, PROT_READ | PROT_WRITE,
+				   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+		if (sys_failed(p))
+			return -ENOMEM;
+		s->header = p;
+	}
+	if (!store_reserve(s, 0, sizeof(struct store_header))) {
+		store_drop(s, true);
+		return -ENOMEM;
+	}
+	fill_header(s, who);
+	if (!make_full_rows(s)) {
+		store_drop(s, true);
+		return -ENOMEM;
+	}
+	/* Release pairs with the acquire of store_view_init(): a reader that sees the magic sees all. */
+	uint64_t magic;
+	memcpy(&magic, STORE_MAGIC, sizeof magic);
+	__atomic_store_n((uint64_t *)s->header->magic, magic, __ATOMIC_RELEASE);
+	return 0;
+}
+
+void store_drop(struct store *s, bool unlink_file)
+{
+	if (!s->header)
+		return;
+	sys_munmap(s->header, s->size_bytes);
+	if (s->reserved)
+		sys_munmap(s->reserved,
+			   round_up(s->size_bytes / STORE_RESERVE_STEP / 8 + 8, PAGE));
+	if (unlink_file && s->path[0])
+		(void)sys_unlink(s->path);
+	s->header = NULL;
+	s->reserved = NULL;
+	s->path[0] = '\0';
+}
