@@ -54,12 +54,15 @@ static int64_t store_take(struct store *s, uint64_t n)
 
 	n = round_up(n, 8);
 	/* Relaxed: the bytes become visible with the word that publishes the record in them. */
-	uint64_t at = atomic_fetch_add_explicit(&h->arena_used, n, memory_order_relaxed);
-	if (at + n > room || !store_reserve(s, h->arena_offset + at, n)) {
-		atomic_fetch_sub_explicit(&h->arena_used, n, memory_order_relaxed);
-		return -1;
-	}
-	return (int64_t)at;
+	uint64_t at = atomic_load_explicit(&h->arena_used, memory_order_relaxed);
+	do {
+		if (at + n > room)
+			return -1;
+	} while (!atomic_compare_exchange_weak_explicit(&h->arena_used, &at, at + n,
+							memory_order_relaxed,
+							memory_order_relaxed));
+	/* What cannot be reserved stays a hole: giving it back could hand out bytes twice. */
+	return store_reserve(s, h->arena_offset + at, n) ? (int64_t)at : -1;
 }
 
 static void *record(const struct store *s, uint64_t at)
@@ -170,9 +173,10 @@ static bool intern_stack(struct store *s, const uint64_t *frames, unsigned depth
 }
 
 static bool intern_row(struct store *s, enum store_kind kind, uint64_t stack_at, uint64_t label,
-		       unsigned values, uint64_t *ret_at)
+		       uint64_t *ret_at)
 {
 	struct store_header *h = s->header;
+	unsigned values = store_kind_values(kind);
 	uint64_t hash = mix(mix(stack_at / 8 * KIND_COUNT + (unsigned)kind) ^ label);
 	_Atomic uint64_t *slot;
 
@@ -193,20 +197,19 @@ static bool intern_row(struct store *s, enum store_kind kind, uint64_t stack_at,
 	return publish(s, h->rows_offset, hash, ret_at, slot, &h->row_count);
 }
 
-int store_add(struct store *s, enum store_kind kind, const uint64_t *frames, unsigned depth,
-	      uint64_t label, const uint64_t *values, unsigned value_count)
+void store_add(struct store *s, enum store_kind kind, const uint64_t *frames, unsigned depth,
+	       uint64_t label, const uint64_t *values)
 {
 	uint64_t stack_at, row_at;
 
 	if (!intern_stack(s, frames, depth, &stack_at) ||
-	    !intern_row(s, kind, stack_at, label, value_count, &row_at)) {
+	    !intern_row(s, kind, stack_at, label, &row_at)) {
 		store_lost(s, LOST_STORE_FULL, values[0]);
 		row_at = s->full_row_at[kind];
 	}
 	struct store_row *row = record(s, row_at);
-	for (unsigned i = 0; i < value_count; i++)
+	for (unsigned i = 0; i < store_kind_values(kind); i++)
 		atomic_fetch_add_explicit(&row->value[i], values[i], memory_order_relaxed);
-	return 0;
 }
 
 static bool same_module(const struct store *s, const struct store_module *m,
@@ -245,11 +248,12 @@ unsigned store_module_add(struct store *s, const struct store_module_info *info)
 	}
 
 	uint64_t path_bytes = text_length(info->path) + 1;
-	int64_t path_at = store_take(s, path_bytes);
-	uint32_t i = atomic_fetch_add_explicit(&h->module_count, 1, memory_order_relaxed);
-	if (path_at < 0 || i >= STORE_MODULES_MAX - 1 ||
+	int64_t path_at = count < STORE_MODULES_MAX - 1 ? store_take(s, path_bytes) : -1;
+	uint32_t i = STORE_MODULES_MAX;
+	if (path_at >= 0) /* never given back: a place that stays empty is skipped by readers */
+		i = atomic_fetch_add_explicit(&h->module_count, 1, memory_order_relaxed);
+	if (i >= STORE_MODULES_MAX - 1 ||
 	    !store_reserve(s, h->modules_offset + i * sizeof *modules, sizeof *modules)) {
-		atomic_fetch_sub_explicit(&h->module_count, 1, memory_order_relaxed);
 		store_lost(s, LOST_MODULES_FULL, 1);
 		return FRAME_NO_MODULE;
 	}
@@ -493,7 +497,7 @@ static bool make_full_rows(struct store *s)
 	if (!intern_stack(s, &frame, 1, &stack_at))
 		return false;
 	for (enum store_kind kind = KIND_CPU; kind < KIND_COUNT; kind++)
-		if (!intern_row(s, kind, stack_at, 0, STORE_VALUES_MAX, &s->full_row_at[kind]))
+		if (!intern_row(s, kind, stack_at, 0, &s->full_row_at[kind]))
 			return false;
 	return true;
 }

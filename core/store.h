@@ -55,10 +55,10 @@ int store_create(struct store *s, const char *store_dir, uint64_t max_bytes,
 
 /* Adds values to the row of (kind, stack, label).  frames: leaf first, at most STORE_DEPTH_MAX.  When the
  * stack or the row does not fit, the values go to the row of [cprof: store full] and LOST_STORE_FULL is
- * counted; so totals stay right.  0, or -ENOMEM when not even that row exists (counted).
+ * counted; so totals stay right.  values: store_kind_values(kind) of them.
  * Context: signal.  Allocates: store.  Locks: none. */
-int store_add(struct store *s, enum store_kind kind, const uint64_t *frames, unsigned depth,
-	      uint64_t label, const uint64_t *values, unsigned value_count);
+void store_add(struct store *s, enum store_kind kind, const uint64_t *frames, unsigned depth,
+	       uint64_t label, const uint64_t *values);
 
 /* Adds a module, or finds the one with the same limits and build id (the same path, when it has none).
  * Older modules that overlap a new one are marked as unloaded.  Returns its id (1..), or FRAME_NO_MODULE

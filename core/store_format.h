@@ -56,6 +56,10 @@ enum synthetic {
 
 /* Kinds of row.  Values of KIND_CPU: [0] samples, [1] nanoseconds of CPU. */
 enum store_kind { KIND_NONE, KIND_CPU, KIND_COUNT };
+static inline unsigned store_kind_values(enum store_kind kind)
+{
+	return kind == KIND_CPU ? 2 : 0;
+}
 
 /* What was lost or bent, each visible in the comments of every file.  Append only. */
 #define STORE_LOSSES(X)                                                                            \
