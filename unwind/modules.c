@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: MIT */
+#include "unwind/modules.h"
+
+#include <dlfcn.h>
+#include <elf.h>
+#include <link.h>
+#include <stdbool.h>
+
+#include "core/text.h"
+
+#include "core/as_safe.h"
+
+/* Set by the linker to our own first and last byte. */
+extern const char __ehdr_start[] __attribute__((visibility("hidden")));
+extern const char _etext[] __attribute__((visibility("hidden")));
+
+/*
+ * Segment -> id, direct-mapped.  Two relaxed words that check each other: entry.check is the key xor the
+ * value, so a torn read or another segment is a miss.  The key holds the epoch, so one increment drops all.
+ */
+#define CACHE_SLOTS 256u
+static struct {
+	_Atomic uint64_t check, id;
+} cache[CACHE_SLOTS];
+static _Atomic uint32_t epoch = 1;
+
+void modules_changed(void)
+{
+	/* Release pairs with the acquire in tag_one(): who sees the new epoch sees the unloaded state. */
+	atomic_fetch_add_explicit(&epoch, 1, memory_order_release);
+}
+
+static uint64_t cache_key(const struct dl_find_object *object, uint64_t now_epoch)
+{
+	uint64_t k = (uint64_t)(uintptr_t)object->dlfo_map_start * UINT64_C(0x9e3779b97f4a7c15);
+
+	k ^= (uint64_t)(uintptr_t)object->dlfo_map_end * UINT64_C(0xc2b2ae3d27d4eb4f);
+	k ^= (uint64_t)(uintptr_t)object->dlfo_link_map * UINT64_C(0x165667b19e3779f9);
+	return (k ^ k >> 31) + now_epoch;
+}
+
+/* Finds the GNU build id in a loaded note segment. */
+static void read_build_id(const char *note, size_t bytes, struct store_module_info *info)
+{
+	while (bytes >= sizeof(ElfW(Nhdr))) {
+		const ElfW(Nhdr) *n = (const void *)note;
+		size_t name = (n->n_namesz + 3u) & ~3u;
+		size_t desc = (n->n_descsz + 3u) & ~3u;
+		size_t whole = sizeof *n + name + desc;
+
+		if (n->n_namesz > bytes || n->n_descsz > bytes || whole > bytes)
+			return;
+		if (n->n_type == NT_GNU_BUILD_ID && n->n_namesz == 4 &&
+		    memcmp(n + 1, "GNU", 4) == 0) {
+			info->build_id = (const uint8_t *)(n + 1) + name;
+			info->build_id_bytes = n->n_descsz < 32 ? n->n_descsz : 32;
+			return;
+		}
+		note += whole;
+		bytes -= whole;
+	}
+}
+
+/* Reads the program headers of the object that pc is in; they lie in its first page, which stays mapped as
+ * long as the object does.  false when it is no ELF file as we know them. */
+static bool read_module(const struct dl_find_object *object, uint64_t pc, const char *exe,
+			struct store_module_info *info)
+{
+	const char *image = object->dlfo_map_start;
+	const ElfW(Ehdr) *ehdr = (const void *)image;
+	const struct link_map *map = object->dlfo_link_map;
+	bool found = false;
+
+	if (memcmp(ehdr->e_ident, ELFMAG, SELFMAG) != 0 || ehdr->e_phentsize != sizeof(ElfW(Phdr)) ||
+	    ehdr->e_phoff + ehdr->e_phnum * sizeof(ElfW(Phdr)) > 4096)
+		return false;
+	const ElfW(Phdr) *phdr = (const void *)(image + ehdr->e_phoff);
+
+	*info = (struct store_module_info){.bias = map->l_addr, .path = map->l_name};
+	for (unsigned i = 0; i < ehdr->e_phnum; i++) {
+		const ElfW(Phdr) *p = &phdr[i];
+		uint64_t start = map->l_addr + p->p_vaddr;
+
+		if (p->p_type == PT_NOTE && !info->build_id_bytes)
+			read_build_id((const char *)start, p->p_memsz, info);
+		if (p->p_type != PT_LOAD || !(p->p_flags & PF_X) || pc < start ||
+		    pc >= start + p->p_memsz)
+			continue;
+		found = true;
+		info->start = start & ~UINT64_C(4095);
+		info->limit = (start + p->p_memsz + 4095) & ~UINT64_C(4095);
+		info->file_offset = p->p_offset & ~UINT64_C(4095);
+	}
+	if (text_equal(map->l_name, "linux-vdso.so.1")) {
+		info->is_vdso = true;
+		info->path = "[vdso]";
+	} else if (map->l_name[0] == '\0') {
+		info->is_exe = true;
+		info->path = exe;
+	}
+	return found;
+}
+
+/* ret_start, ret_limit: the range in which the same answer holds. */
+static unsigned tag_one(struct store *s, uint64_t pc, const char *exe, uint64_t *ret_start,
+			uint64_t *ret_limit)
+{
+	struct dl_find_object object;
+	struct store_module_info info = {0};
+
+	*ret_start = *ret_limit = 0;
+	if (_dl_find_object((void *)(uintptr_t)pc, &object) != 0)
+		return FRAME_NO_MODULE;
+	uint64_t key = cache_key(&object, atomic_load_explicit(&epoch, memory_order_acquire));
+	unsigned slot = (unsigned)(key % CACHE_SLOTS);
+	uint64_t id = atomic_load_explicit(&cache[slot].id, memory_order_relaxed);
+
+	if ((atomic_load_explicit(&cache[slot].check, memory_order_relaxed) ^ id) != key) {
+		if (!read_module(&object, pc, exe, &info))
+			return FRAME_NO_MODULE;
+		id = store_module_add(s, &info);
+		atomic_store_explicit(&cache[slot].id, id, memory_order_relaxed);
+		atomic_store_explicit(&cache[slot].check, key ^ id, memory_order_relaxed);
+	}
+	*ret_start = (uintptr_t)object.dlfo_map_start;
+	*ret_limit = (uintptr_t)object.dlfo_map_end;
+	return (unsigned)id;
+}
+
+unsigned modules_tag(struct store *s, uint64_t *pc, unsigned n, const char *exe)
+{
+	uint64_t start = 0, limit = 0;
+	unsigned id = FRAME_NO_MODULE, kept = 0;
+
+	for (unsigned i = 0; i < n; i++) {
+		if (pc[i] >= (uintptr_t)__ehdr_start && pc[i] < (uintptr_t)_etext)
+			continue;
+		if (pc[i] < start || pc[i] >= limit)
+			id = tag_one(s, pc[i], exe, &start, &limit);
+		pc[kept++] = FRAME(id, pc[i]);
+	}
+	return kept;
+}
