@@ -8,11 +8,11 @@
 
 #include "core/as_safe.h"
 
-#define PAGE 4096u
+#define PAGE	       4096u
 #define POPULATE_WRITE 23 /* MADV_POPULATE_WRITE, Linux 5.14; absent from older headers */
-#define TMPFS_SHARE 8	  /* at most this part of the free space: the host uses /dev/shm too */
-#define SMALL_STORE (4u << 20) /* before Linux 5.14 all of the store is allocated at once */
-#define NAME_TRIES 16
+#define TMPFS_SHARE    8  /* at most this part of the free space: the host uses /dev/shm too */
+#define SMALL_STORE    (4u << 20) /* before Linux 5.14 all of the store is allocated at once */
+#define NAME_TRIES     16
 
 static uint64_t round_up(uint64_t n, uint64_t to)
 {
@@ -20,9 +20,9 @@ static uint64_t round_up(uint64_t n, uint64_t to)
 }
 
 /*
- * Space in a shared store is reserved before it is touched: writing to a hole of a full tmpfs would be a
- * SIGBUS in the host, while MADV_POPULATE_WRITE fails with EFAULT.  One bit per step remembers what is
- * there; two threads may reserve the same step, which is harmless.
+ * Space in a shared store is reserved before it is touched: writing to a hole of a full tmpfs would
+ * be a SIGBUS in the host, while MADV_POPULATE_WRITE fails with EFAULT.  One bit per step remembers
+ * what is there; two threads may reserve the same step, which is harmless.
  */
 static bool store_reserve(struct store *s, uint64_t at, uint64_t bytes)
 {
@@ -58,9 +58,8 @@ static int64_t store_take(struct store *s, uint64_t n)
 	do {
 		if (at + n > room)
 			return -1;
-	} while (!atomic_compare_exchange_weak_explicit(&h->arena_used, &at, at + n,
-							memory_order_relaxed,
-							memory_order_relaxed));
+	} while (!atomic_compare_exchange_weak_explicit(
+		&h->arena_used, &at, at + n, memory_order_relaxed, memory_order_relaxed));
 	/* What cannot be reserved stays a hole: giving it back could hand out bytes twice. */
 	return store_reserve(s, h->arena_offset + at, n) ? (int64_t)at : -1;
 }
@@ -92,9 +91,9 @@ static uint64_t hash_frames(const uint64_t *frames, unsigned depth)
 }
 
 /*
- * Finds the slot of a hash: true with *ret_at when a record with it is published; false with *ret_slot
- * empty and usable, or NULL when the table has no room.  Records are trusted by their 64-bit hash: with 16384
- * stacks two of them share one with a probability of 1e-11.
+ * Finds the slot of a hash: true with *ret_at when a record with it is published; false with
+ * *ret_slot empty and usable, or NULL when the table has no room.  Records are trusted by their
+ * 64-bit hash: with 16384 stacks two of them share one with a probability of 1e-11.
  */
 static bool find(struct store *s, uint64_t table_offset, uint64_t hash, uint64_t *ret_at,
 		 _Atomic uint64_t **ret_slot)
@@ -124,8 +123,9 @@ static bool find(struct store *s, uint64_t table_offset, uint64_t hash, uint64_t
 }
 
 /*
- * Publishes a record in the empty slot that find() gave.  When somebody else was first with the same hash, theirs
- * is used and ours is wasted space; when with another hash, the search goes on behind it.  Nothing waits.
+ * Publishes a record in the empty slot that find() gave.  When somebody else was first with the
+ * same hash, theirs is used and ours is wasted space; when with another hash, the search goes on
+ * behind it.  Nothing waits.
  */
 static bool publish(struct store *s, uint64_t table_offset, uint64_t hash, uint64_t *at,
 		    _Atomic uint64_t *slot, _Atomic uint32_t *count)
@@ -227,8 +227,7 @@ static bool same_module(const struct store *s, const struct store_module *m,
 unsigned store_module_add(struct store *s, const struct store_module_info *info)
 {
 	struct store_header *h = s->header;
-	struct store_module *modules =
-		(struct store_module *)((char *)h + h->modules_offset);
+	struct store_module *modules = (struct store_module *)((char *)h + h->modules_offset);
 	uint32_t count = atomic_load_explicit(&h->module_count, memory_order_relaxed);
 
 	for (uint32_t i = 0; i < count && i < STORE_MODULES_MAX - 1; i++) {
@@ -334,8 +333,8 @@ static int open_run_dir(struct text *path, const char *store_dir, uint32_t uid)
 	return dir;
 }
 
-/* The image before exec leaves a store of the same pid and start time.  It may go when all of it is in
- * files; otherwise it stays for `cprof recover` and we take the next name. */
+/* The image before exec leaves a store of the same pid and start time.  It may go when all of it is
+ * in files; otherwise it stays for `cprof recover` and we take the next name. */
 static void remove_superseded(int dir, const char *name)
 {
 	struct store_header head;
@@ -367,7 +366,8 @@ static int create_file(int dir, struct text *path, const struct store_identity *
 			return -ENAMETOOLONG;
 		const char *name = path->buf + dir_length + 1;
 		for (int again = 0; again < 2; again++) {
-			int fd = sys_openat(dir, name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0600);
+			int fd =
+				sys_openat(dir, name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0600);
 
 			if (fd != -EEXIST)
 				return fd;
@@ -474,8 +474,8 @@ static void fill_header(struct store *s, const struct store_identity *who)
 	copy_string(h->exe, sizeof h->exe, who->exe);
 	copy_string(h->cwd, sizeof h->cwd, who->cwd);
 	copy_string(h->dir, sizeof h->dir, who->dir);
-	h->cmdline_bytes = who->cmdline_bytes < sizeof h->cmdline ? who->cmdline_bytes
-								  : sizeof h->cmdline;
+	h->cmdline_bytes =
+		who->cmdline_bytes < sizeof h->cmdline ? who->cmdline_bytes : sizeof h->cmdline;
 	memcpy(h->cmdline, who->cmdline, h->cmdline_bytes);
 	h->cpu_hz = who->cpu_hz;
 	h->cpu_fallback = who->cpu_fallback;
@@ -484,7 +484,8 @@ static void fill_header(struct store *s, const struct store_identity *who)
 	h->stacks_offset = h->modules_offset + STORE_MODULES_MAX * sizeof(struct store_module);
 	h->rows_offset = h->stacks_offset + STORE_INDEX_SLOTS * sizeof(uint64_t);
 	h->arena_offset = arena_offset_of();
-	atomic_store_explicit(&h->window_realtime_ns, who->window_realtime_ns, memory_order_relaxed);
+	atomic_store_explicit(&h->window_realtime_ns, who->window_realtime_ns,
+			      memory_order_relaxed);
 	atomic_store_explicit(&h->window_monotonic_ns, who->window_monotonic_ns,
 			      memory_order_relaxed);
 }
@@ -531,7 +532,8 @@ int store_create(struct store *s, const char *store_dir, uint64_t max_bytes,
 		store_drop(s, true);
 		return -ENOMEM;
 	}
-	/* Release pairs with the acquire of store_view_init(): a reader that sees the magic sees all. */
+	/* Release pairs with the acquire of store_view_init(): a reader that sees the magic sees
+	 * all. */
 	uint64_t magic;
 	memcpy(&magic, STORE_MAGIC, sizeof magic);
 	__atomic_store_n((uint64_t *)s->header->magic, magic, __ATOMIC_RELEASE);
@@ -544,8 +546,7 @@ void store_drop(struct store *s, bool unlink_file)
 		return;
 	sys_munmap(s->header, s->size_bytes);
 	if (s->reserved)
-		sys_munmap(s->reserved,
-			   round_up(s->size_bytes / STORE_RESERVE_STEP / 8 + 8, PAGE));
+		sys_munmap(s->reserved, round_up(s->size_bytes / STORE_RESERVE_STEP / 8 + 8, PAGE));
 	if (unlink_file && s->path[0])
 		(void)sys_unlink(s->path);
 	s->header = NULL;

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * core/store: the one place where everything recorded lives: a mapping shared through a file, so that a
- * killed process leaves its profile behind and another process can read a live one.
+ * core/store: the one place where everything recorded lives: a mapping shared through a file, so
+ * that a killed process leaves its profile behind and another process can read a live one.
  *
- * The invariant: a record is complete before the word that publishes it is stored (release), and only
- * counters change afterwards.  So writers need no lock, a handler may interrupt any writer at any
- * instruction, and nobody ever waits for a slot.  The layout is in core/store_format.h.
+ * The invariant: a record is complete before the word that publishes it is stored (release), and
+ * only counters change afterwards.  So writers need no lock, a handler may interrupt any writer at
+ * any instruction, and nobody ever waits for a slot.  The layout is in core/store_format.h.
  */
 #ifndef CPROF_CORE_STORE_H
 #define CPROF_CORE_STORE_H
@@ -21,10 +21,10 @@
 struct store {
 	struct store_header *header;
 	uint64_t size_bytes;
-	bool shared;		   /* a file: space must be reserved before it is touched */
+	bool shared;		    /* a file: space must be reserved before it is touched */
 	_Atomic uint64_t *reserved; /* one bit per RESERVE_STEP of the mapping; private memory */
 	uint64_t full_row_at[KIND_COUNT]; /* the row of [cprof: store full], made at the start */
-	char path[320];		   /* of the file, "" when anonymous */
+	char path[320];			  /* of the file, "" when anonymous */
 };
 
 /* What the creator knows; strings are copied and cut to the header's sizes. */
@@ -46,24 +46,24 @@ struct store_identity {
 #define STORE_RESERVE_STEP 16384u
 
 /* Maps a new store of at most max_bytes in store_dir ("" means /dev/shm/cprof-<uid>, made 0700 when
- * missing), as <pid>.<start_ticks>.store, mode 0600.  When no file can be had (denied, full, the directory is
- * not ours alone) the store is anonymous memory: *ret_why is then a negative errno, else 0.
- * 0, or -ENOMEM when there is no memory at all.
- * Context: signal.  Allocates: mmap.  Locks: none. */
+ * missing), as <pid>.<start_ticks>.store, mode 0600.  When no file can be had (denied, full, the
+ * directory is not ours alone) the store is anonymous memory: *ret_why is then a negative errno,
+ * else 0. 0, or -ENOMEM when there is no memory at all. Context: signal.  Allocates: mmap.  Locks:
+ * none. */
 int store_create(struct store *s, const char *store_dir, uint64_t max_bytes,
 		 const struct store_identity *who, int *ret_why);
 
-/* Adds values to the row of (kind, stack, label).  frames: leaf first, at most STORE_DEPTH_MAX.  When the
- * stack or the row does not fit, the values go to the row of [cprof: store full] and LOST_STORE_FULL is
- * counted; so totals stay right.  values: store_kind_values(kind) of them.
+/* Adds values to the row of (kind, stack, label).  frames: leaf first, at most STORE_DEPTH_MAX.
+ * When the stack or the row does not fit, the values go to the row of [cprof: store full] and
+ * LOST_STORE_FULL is counted; so totals stay right.  values: store_kind_values(kind) of them.
  * Context: signal.  Allocates: store.  Locks: none. */
 void store_add(struct store *s, enum store_kind kind, const uint64_t *frames, unsigned depth,
 	       uint64_t label, const uint64_t *values);
 
-/* Adds a module, or finds the one with the same limits and build id (the same path, when it has none).
- * Older modules that overlap a new one are marked as unloaded.  Returns its id (1..), or FRAME_NO_MODULE
- * when the table is full (counted).
- * Context: signal.  Allocates: store.  Locks: none. */
+/* Adds a module, or finds the one with the same limits and build id (the same path, when it has
+ * none). Older modules that overlap a new one are marked as unloaded.  Returns its id (1..), or
+ * FRAME_NO_MODULE when the table is full (counted). Context: signal.  Allocates: store.  Locks:
+ * none. */
 unsigned store_module_add(struct store *s, const struct store_module_info *info);
 
 void store_lost(struct store *s, enum store_loss what, uint64_t count);
@@ -81,8 +81,8 @@ void store_window(struct store *s, uint64_t realtime_ns, uint64_t monotonic_ns);
 /* A view of one's own store. */
 void store_view_of(const struct store *s, struct store_view *ret_view);
 
-/* Unmaps; unlinks the file when asked.  After fork the child unmaps its parent's store without unlinking.
- * Context: own.  Allocates: no.  Locks: none. */
+/* Unmaps; unlinks the file when asked.  After fork the child unmaps its parent's store without
+ * unlinking. Context: own.  Allocates: no.  Locks: none. */
 void store_drop(struct store *s, bool unlink_file);
 
 #endif

@@ -15,8 +15,9 @@ extern const char __ehdr_start[] __attribute__((visibility("hidden")));
 extern const char _etext[] __attribute__((visibility("hidden")));
 
 /*
- * Segment -> id, direct-mapped.  Two relaxed words that check each other: entry.check is the key xor the
- * value, so a torn read or another segment is a miss.  The key holds the epoch, so one increment drops all.
+ * Segment -> id, direct-mapped.  Two relaxed words that check each other: entry.check is the key
+ * xor the value, so a torn read or another segment is a miss.  The key holds the epoch, so one
+ * increment drops all.
  */
 #define CACHE_SLOTS 256u
 static struct {
@@ -26,7 +27,8 @@ static _Atomic uint32_t epoch = 1;
 
 void modules_changed(void)
 {
-	/* Release pairs with the acquire in tag_one(): who sees the new epoch sees the unloaded state. */
+	/* Release pairs with the acquire in tag_one(): who sees the new epoch sees the unloaded
+	 * state. */
 	atomic_fetch_add_explicit(&epoch, 1, memory_order_release);
 }
 
@@ -61,8 +63,8 @@ static void read_build_id(const char *note, size_t bytes, struct store_module_in
 	}
 }
 
-/* Reads the program headers of the object that pc is in; they lie in its first page, which stays mapped as
- * long as the object does.  false when it is no ELF file as we know them. */
+/* Reads the program headers of the object that pc is in; they lie in its first page, which stays
+ * mapped as long as the object does.  false when it is no ELF file as we know them. */
 static bool read_module(const struct dl_find_object *object, uint64_t pc, const char *exe,
 			struct store_module_info *info)
 {
@@ -71,7 +73,8 @@ static bool read_module(const struct dl_find_object *object, uint64_t pc, const 
 	const struct link_map *map = object->dlfo_link_map;
 	bool found = false;
 
-	if (memcmp(ehdr->e_ident, ELFMAG, SELFMAG) != 0 || ehdr->e_phentsize != sizeof(ElfW(Phdr)) ||
+	if (memcmp(ehdr->e_ident, ELFMAG, SELFMAG) != 0 ||
+	    ehdr->e_phentsize != sizeof(ElfW(Phdr)) ||
 	    ehdr->e_phoff + ehdr->e_phnum * sizeof(ElfW(Phdr)) > 4096)
 		return false;
 	const ElfW(Phdr) *phdr = (const void *)(image + ehdr->e_phoff);

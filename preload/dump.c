@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: MIT */
+#include "preload/dump.h"
+
+#include <errno.h>
+#include <stdatomic.h>
+
+#include "core/sys.h"
+#include "core/text.h"
+#include "output/export.h"
+#include "preload/host.h"
+#include "preload/recorder.h"
+#include "preload/thread.h"
+
+#include "core/as_safe.h"
+
+#define STACK_BYTES  (512u << 10) /* export.h asks for 64 KiB and the demangler's alloca */
+#define LAST_SAMPLES 10u
+#define LAST_LIFE_NS UINT64_C(1000000000)
+
+enum { IDLE, RUNNING, RUNNING_ASKED };
+static _Atomic int state;
+
+/* Calls run(argument) on the stack that ends at top. */
+__attribute__((noinline)) static void call_on_stack(void *top, void (*run)(void *), void *argument)
+{
+	register void *sp __asm__("rbx") = top;
+
+	/* rbx is kept by the callee, so it brings our own stack pointer back. */
+	__asm__ volatile("xchg %%rsp, %0\n\t"
+			 "call *%1\n\t"
+			 "mov %0, %%rsp"
+			 : "+r"(sp), "+r"(run), "+D"(argument)
+			 :
+			 : "rax", "rcx", "rdx", "rsi", "r8", "r9", "r10", "r11", "memory", "cc",
+			   "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8",
+			   "xmm9", "xmm10", "xmm11", "xmm12", "xmm13", "xmm14", "xmm15");
+}
+
+static void commit(void *opaque, const struct export_row *rows, unsigned count)
+{
+	struct store *s = opaque;
+
+	for (unsigned i = 0; i < count; i++)
+		store_rebase(s, rows[i].total, rows[i].row_at);
+}
+
+struct job {
+	struct store *store;
+	int result;
+};
+
+static void write_files(void *opaque)
+{
+	struct job *job = opaque;
+	struct store_view view;
+	struct export_result result = {0};
+	struct export_request request = {
+		.dir = host.settings.output_dir,
+		.now_realtime_ns = sys_clock_ns(CLOCK_REALTIME),
+		.now_monotonic_ns = sys_clock_ns(CLOCK_MONOTONIC),
+	};
+
+	store_view_of(job->store, &view);
+	job->result = export_dump(&view, &request, commit, job->store, &result);
+	if (job->result < 0) {
+		recorder_lost(LOST_DUMPS, 1);
+		host_say(result.problem);
+		return;
+	}
+	store_window(job->store, request.now_realtime_ns, request.now_monotonic_ns);
+}
+
+static int dump_once(void)
+{
+	struct job job = {.store = recorder_store(), .result = -ENOMEM};
+	const uint64_t all = ~UINT64_C(0);
+	uint64_t mask;
+
+	char *stack = sys_mmap(NULL, STACK_BYTES, PROT_READ | PROT_WRITE,
+			       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK, -1, 0);
+	if (!job.store || sys_failed(stack)) {
+		recorder_lost(LOST_DUMPS, 1);
+		host_say("no memory for a dump");
+	} else {
+		/* The lowest page is a guard. */
+		(void)SYS_CALL(SYS_mprotect, stack, 4096, PROT_NONE, 0, 0, 0);
+		(void)sys_sigmask(SIG_SETMASK, &all, &mask);
+		thread_busy_begin();
+		call_on_stack(stack + STACK_BYTES, write_files, &job);
+		thread_busy_end();
+		(void)sys_sigmask(SIG_SETMASK, &mask, NULL);
+	}
+	if (!sys_failed(stack))
+		sys_munmap(stack, STACK_BYTES);
+	return job.result;
+}
+
+/* True when the caller is the dumper now.  Acquire and release on state order one dumper after
+ * another. */
+static bool begin(int when_running)
+{
+	int is = IDLE;
+
+	while (!atomic_compare_exchange_weak_explicit(&state, &is,
+						      is == IDLE ? RUNNING : when_running,
+						      memory_order_acquire, memory_order_relaxed))
+		;
+	return is == IDLE;
+}
+
+/* True when the dump was the last one; false when another was asked for meanwhile. */
+static bool end(void)
+{
+	int is = RUNNING;
+
+	if (atomic_compare_exchange_strong_explicit(&state, &is, IDLE, memory_order_release,
+						    memory_order_relaxed))
+		return true;
+	atomic_store_explicit(&state, RUNNING, memory_order_relaxed);
+	return false;
+}
+
+void dump_request(void)
+{
+	if (!host_is_here() || !begin(RUNNING_ASKED))
+		return;
+	do
+		(void)dump_once();
+	while (!end());
+}
+
+/* Samples that no file holds yet. */
+static uint64_t unwritten(const struct store *s)
+{
+	struct store_view view;
+	struct store_sample sample;
+	uint32_t cursor = 0;
+	uint64_t n = 0;
+
+	store_view_of(s, &view);
+	while (store_view_next(&view, &cursor, &sample))
+		n += sample.total[0] - sample.base[0];
+	return n;
+}
+
+bool dump_last(void)
+{
+	struct store *s = recorder_existing();
+	const struct timespec ms = {0, 1000000};
+	int result = 0;
+
+	if (!s || !host.settings.output_on_exit)
+		return true;
+	for (int i = 0; i < 2000 && !begin(RUNNING); i++)
+		(void)SYS_CALL(SYS_nanosleep, &ms, NULL, 0, 0, 0, 0);
+	uint64_t n = unwritten(s);
+	if (n >= LAST_SAMPLES ||
+	    (n && sys_clock_ns(CLOCK_MONOTONIC) - host.started_monotonic_ns >= LAST_LIFE_NS))
+		result = dump_once();
+	(void)end();
+	return result == 0;
+}
+
+void dump_after_fork(void)
+{
+	atomic_store_explicit(&state, IDLE, memory_order_relaxed);
+}

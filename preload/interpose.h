@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * preload/interpose: how a wrapper is written.
+ *
+ *     INTERPOSE(int, dlclose, (void *handle)) { ... return REAL(dlclose)(handle); }
+ *
+ * defines the exported function and enters a row into a linker section, by which start-up finds the
+ * next definition with dlsym(RTLD_NEXT).  REAL(name) is the only way to the original; it resolves
+ * itself when a call arrives before our constructor.  errno is what the real function left.
+ */
+#ifndef CPROF_PRELOAD_INTERPOSE_H
+#define CPROF_PRELOAD_INTERPOSE_H
+
+struct interpose_row {
+	const char *name;
+	void **real;
+};
+
+/* Resolves every row; idempotent.
+ * Context: own (start-up) or wrapper.  Allocates: no (dlsym of a symbol that exists does not).
+ * Locks: the loader's, inside dlsym. */
+void interpose_resolve(void);
+
+#define REAL(name)                                                                                 \
+	(__builtin_expect(!real_##name, 0) ? (interpose_resolve(), real_##name) : real_##name)
+
+#define EXPORT __attribute__((visibility("default")))
+
+#define INTERPOSE(type, name, params)                                                              \
+	static __typeof__(name) *real_##name;                                                      \
+	__attribute__((section("cprof_interpose"),                                                 \
+		       used)) static const struct interpose_row row_##name = {                     \
+		#name, (void **)&real_##name};                                                     \
+	EXPORT type name params
+
+#endif

@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: MIT */
+#include "preload/recorder.h"
+
+#include <errno.h>
+
+#include "core/sys.h"
+#include "core/text.h"
+#include "preload/host.h"
+#include "preload/sampler.h"
+
+#include "core/as_safe.h"
+
+enum { NONE, MAKING, READY, FAILED };
+
+static _Atomic int state;
+static struct store store;
+static char exe[512];
+static _Atomic uint64_t early_lost[LOST_COUNT]; /* counted before there was a store */
+
+/* Reads a small file of /proc whole; the number of bytes, 0 when there is none. */
+static size_t read_file(const char *path, char *buf, size_t size)
+{
+	int fd = sys_open(path, O_RDONLY, 0);
+	size_t n = 0;
+
+	if (fd < 0)
+		return 0;
+	while (n < size) {
+		ssize_t r = sys_read(fd, buf + n, size - n);
+
+		if (r <= 0)
+			break;
+		n += (size_t)r;
+	}
+	sys_close(fd);
+	return n;
+}
+
+/* Field 22 of /proc/self/stat: the process's start in clock ticks.  Fields are counted behind the
+ * last ')' since the second one is the program's name, which may hold anything. */
+static uint64_t read_start_ticks(void)
+{
+	char buf[512];
+	size_t n = read_file("/proc/self/stat", buf, sizeof buf);
+	unsigned field = 2;
+	uint64_t ticks = 0;
+
+	while (n && buf[n - 1] != ')')
+		n--;
+	for (const char *c = buf + n; c < buf + sizeof buf && *c && field <= 22; c++) {
+		if (*c == ' ')
+			field++;
+		else if (field == 22 && *c >= '0' && *c <= '9')
+			ticks = ticks * 10 + (uint64_t)(*c - '0');
+	}
+	return ticks;
+}
+
+static void read_boot_id(uint64_t id[2])
+{
+	char buf[40];
+	size_t n = read_file("/proc/sys/kernel/random/boot_id", buf, sizeof buf);
+	unsigned digits = 0;
+
+	for (size_t i = 0; i < n && digits < 32; i++) {
+		unsigned v;
+
+		if (buf[i] >= '0' && buf[i] <= '9')
+			v = (unsigned)(buf[i] - '0');
+		else if (buf[i] >= 'a' && buf[i] <= 'f')
+			v = (unsigned)(buf[i] - 'a') + 10;
+		else
+			continue;
+		id[digits / 16] = id[digits / 16] << 4 | v;
+		digits++;
+	}
+}
+
+static void make(void)
+{
+	static char cmdline[1024]; /* not on the stack: this runs in a handler */
+	static char cwd[256];
+	struct store_identity who = {
+		.pid = (uint32_t)host.pid,
+		.uid = sys_geteuid(),
+		.start_ticks = read_start_ticks(),
+		.program = host.program,
+		.exe = exe,
+		.cwd = cwd,
+		.dir = host.settings.output_dir,
+		.cmdline = cmdline,
+		.cpu_hz = (uint32_t)host.settings.cpu_hz,
+		.cpu_fallback = sampler_is_fallback(),
+		.cpu_period_ns = sampler_period_ns(),
+		.window_realtime_ns = host.started_realtime_ns,
+		.window_monotonic_ns = host.started_monotonic_ns,
+	};
+	int why = 0;
+	ssize_t n = sys_readlink("/proc/self/exe", exe, sizeof exe - 1);
+
+	exe[n > 0 ? n : 0] = '\0';
+	if (sys_getcwd(cwd, sizeof cwd) < 0)
+		cwd[0] = '\0';
+	who.cmdline_bytes = (uint32_t)read_file("/proc/self/cmdline", cmdline, sizeof cmdline);
+	read_boot_id(who.boot_id);
+
+	if (store_create(&store, host.settings.store_dir, host.settings.store_max_bytes, &who,
+			 &why) < 0) {
+		atomic_store_explicit(&state, FAILED, memory_order_release);
+		return;
+	}
+	for (unsigned i = 0; i < LOST_COUNT; i++)
+		store_lost(&store, i, atomic_load_explicit(&early_lost[i], memory_order_relaxed));
+	/* Release pairs with the acquire in recorder_existing(). */
+	atomic_store_explicit(&state, READY, memory_order_release);
+}
+
+struct store *recorder_existing(void)
+{
+	return atomic_load_explicit(&state, memory_order_acquire) == READY ? &store : NULL;
+}
+
+struct store *recorder_store(void)
+{
+	struct store *s = recorder_existing();
+	int none = NONE;
+
+	if (s)
+		return s;
+	if (!atomic_compare_exchange_strong_explicit(&state, &none, MAKING, memory_order_acquire,
+						     memory_order_relaxed))
+		return NULL;
+	make();
+	return recorder_existing();
+}
+
+const char *recorder_exe(void)
+{
+	return exe;
+}
+
+void recorder_lost(enum store_loss what, uint64_t count)
+{
+	struct store *s = recorder_existing();
+
+	if (s)
+		store_lost(s, what, count);
+	else
+		atomic_fetch_add_explicit(&early_lost[what], count, memory_order_relaxed);
+}
+
+void recorder_after_fork(void)
+{
+	if (atomic_load_explicit(&state, memory_order_relaxed) == READY)
+		store_drop(&store, false);
+	for (unsigned i = 0; i < LOST_COUNT; i++)
+		atomic_store_explicit(&early_lost[i], 0, memory_order_relaxed);
+	atomic_store_explicit(&state, NONE, memory_order_release);
+}
+
+void recorder_unlink(void)
+{
+	struct store *s = recorder_existing();
+
+	if (s && s->path[0])
+		(void)sys_unlink(s->path);
+}

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * preload/recorder: the process's store, made when there is something to record.
+ *
+ * A process that samples nothing has no store and no file.  Whoever comes while another thread
+ * makes the store gets NULL and records nothing: nobody waits; CPU that was not recorded stays in
+ * the thread's balance.
+ */
+#ifndef CPROF_PRELOAD_RECORDER_H
+#define CPROF_PRELOAD_RECORDER_H
+
+#include <stdbool.h>
+
+#include "core/store.h"
+
+/* The store, made now if need be; NULL while it is being made or when it cannot be had.
+ * Context: signal.  Allocates: mmap.  Locks: none. */
+struct store *recorder_store(void);
+
+/* The store if there is one.  Context: signal. */
+struct store *recorder_existing(void);
+
+/* Path of the main program.  Context: signal. */
+const char *recorder_exe(void);
+
+/* Counts a loss, in the store or for the store to come.  Context: signal. */
+void recorder_lost(enum store_loss what, uint64_t count);
+
+/* In the child of fork: forgets the parent's store, whose mapping is inherited, without touching
+ * it. Context: signal.  Allocates: no.  Locks: none. */
+void recorder_after_fork(void);
+
+/* Removes the store's file; the mapping stays, because threads may still be recording.
+ * Context: own. */
+void recorder_unlink(void);
+
+#endif

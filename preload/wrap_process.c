@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The ends of a process image: exec in all its forms, and the exits that run no destructor.
+ *
+ * exec keeps the process's pending signals and resets our handlers, so a SIGPROF that is on its way
+ * would end the new image: timers go and the signal is drained before.  A vfork child shares our
+ * memory: there we only pass on.
+ */
+#include <errno.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "core/sys.h"
+#include "preload/dump.h"
+#include "preload/host.h"
+#include "preload/interpose.h"
+#include "preload/recorder.h"
+#include "preload/sampler.h"
+
+static void mark_superseded(bool yes)
+{
+	struct store *s = recorder_existing();
+
+	if (s)
+		atomic_store_explicit(&s->header->superseded, yes, memory_order_relaxed);
+}
+
+/* Before and after a call of exec that comes back.  begin: false when nothing is to be done. */
+static bool exec_begin(void)
+{
+	if (!host.on || !host_is_here())
+		return false;
+	if (dump_last())
+		mark_superseded(true);
+	sampler_pause();
+	return true;
+}
+
+static int exec_failed(bool begun)
+{
+	int e = errno;
+
+	if (begun) {
+		mark_superseded(false);
+		sampler_resume();
+	}
+	errno = e;
+	return -1;
+}
+
+#define EXEC(name, params, args)                                                                   \
+	INTERPOSE(int, name, params)                                                               \
+	{                                                                                          \
+		bool begun = exec_begin();                                                         \
+                                                                                                   \
+		(void)REAL(name) args;                                                             \
+		return exec_failed(begun);                                                         \
+	}
+
+EXEC(execve, (const char *path, char *const argv[], char *const envp[]), (path, argv, envp))
+EXEC(execv, (const char *path, char *const argv[]), (path, argv))
+EXEC(execvp, (const char *file, char *const argv[]), (file, argv))
+EXEC(execvpe, (const char *file, char *const argv[], char *const envp[]), (file, argv, envp))
+EXEC(fexecve, (int fd, char *const argv[], char *const envp[]), (fd, argv, envp))
+EXEC(execveat, (int dir, const char *path, char *const argv[], char *const envp[], int flags),
+     (dir, path, argv, envp, flags))
+
+/* The list forms become our vector forms; they have no need of the real ones.  Few arguments fit on
+ * the stack; a long list gets pages, which exec takes away, and which are given back when it fails.
+ */
+#define LIST_SHORT 64u
+struct list {
+	char *on_stack[LIST_SHORT];
+	char **argv;
+	size_t count; /* with the NULL */
+};
+
+static bool list_room(struct list *l)
+{
+	l->argv = l->on_stack;
+	if (l->count <= LIST_SHORT)
+		return true;
+	l->argv = sys_mmap(NULL, l->count * sizeof(char *), PROT_READ | PROT_WRITE,
+			   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (!sys_failed(l->argv))
+		return true;
+	errno = ENOMEM;
+	return false;
+}
+
+static void list_drop(struct list *l)
+{
+	if (l->argv != l->on_stack)
+		sys_munmap(l->argv, l->count * sizeof(char *));
+}
+
+/* Counts and copies the arguments that begin with first; ap stands behind the last one afterwards.
+ */
+#define LIST_READ(l, first, ap, start_after)                                                       \
+	do {                                                                                       \
+		(l).count = 1;                                                                     \
+		va_start(ap, start_after);                                                         \
+		for (const char *a = (first); a; a = va_arg(ap, const char *))                     \
+			(l).count++;                                                               \
+		va_end(ap);                                                                        \
+		if (!list_room(&(l)))                                                              \
+			return -1;                                                                 \
+		va_start(ap, start_after);                                                         \
+		(l).argv[0] = (char *)(uintptr_t)(first);                                          \
+		for (size_t i = 1; i < (l).count; i++)                                             \
+			(l).argv[i] = va_arg(ap, char *);                                          \
+	} while (0)
+
+EXPORT int execl(const char *path, const char *first, ...)
+{
+	struct list l;
+	va_list ap;
+
+	LIST_READ(l, first, ap, first);
+	va_end(ap);
+	(void)execv(path, l.argv);
+	list_drop(&l);
+	return -1;
+}
+
+EXPORT int execlp(const char *file, const char *first, ...)
+{
+	struct list l;
+	va_list ap;
+
+	LIST_READ(l, first, ap, first);
+	va_end(ap);
+	(void)execvp(file, l.argv);
+	list_drop(&l);
+	return -1;
+}
+
+EXPORT int execle(const char *path, const char *first, ...)
+{
+	struct list l;
+	va_list ap;
+
+	LIST_READ(l, first, ap, first);
+	char *const *envp = va_arg(ap, char *const *);
+	va_end(ap);
+	(void)execve(path, l.argv, envp);
+	list_drop(&l);
+	return -1;
+}
+
+#define EXIT(name)                                                                                 \
+	INTERPOSE(void, name, (int status))                                                        \
+	{                                                                                          \
+		host_exit();                                                                       \
+		REAL(name)(status);                                                                \
+		__builtin_unreachable();                                                           \
+	}
+
+EXIT(_exit)
+EXIT(_Exit)
+EXIT(quick_exit)
