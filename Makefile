@@ -3,7 +3,7 @@
 # make demo       installs what is missing, builds, profiles redis-server and prints where its CPU goes
 # make check      installs its own needs, then unit, behaviour, conformance and lint
 # make lint | bench | soak | format | install PREFIX= DESTDIR= | clean
-# B=dir           another build directory; CC=clang; SANITIZE=1 for the unit tests under ASan and UBSan
+# B=dir           another build directory; CC=clang; SANITIZE=1 unit: the unit tests under ASan and UBSan
 B      ?= build
 CC     ?= gcc
 PREFIX ?= /usr/local
@@ -37,7 +37,7 @@ GEN := $(B)/gen/output/profile.pb-c.c
 GEN_O := $(B)/obj/gen/profile.pb-c.o
 BASE_O := $(call obj,$(CORE) $(UNWIND) $(CONFIG) $(OUTPUT)) $(GEN_O)
 
-.PHONY: all demo check lint bench soak format install clean unit programs
+.PHONY: all demo check lint bench soak format install clean unit programs oracle
 all: $(B)/libcprof.so $(B)/cprof
 .SECONDARY:
 
@@ -84,7 +84,42 @@ $(B)/programs/%: tests/programs/%.c
 $(B)/programs/%: tests/programs/%.cc
 	@mkdir -p $(@D)
 	g++ -O2 -g -Wall -o $@ $< -pthread -ldl
-programs: $(patsubst tests/programs/%,$(B)/programs/%,$(basename $(VICTIMS)))
+$(B)/programs/so_%.so: tests/programs/so_%.cc
+	@mkdir -p $(@D)
+	g++ -O2 -g -Wall -shared -fPIC -o $@ $<
+PROGRAM_NAMES := $(basename $(notdir $(VICTIMS)))
+programs: $(addprefix $(B)/programs/,$(filter-out so_%,$(PROGRAM_NAMES)) $(addsuffix .so,$(filter so_%,$(PROGRAM_NAMES))))
+
+# ---- what people type ----
+
+# Build needs, then what the demo and the checks need beyond them.
+NEED_BUILD := gcc make binutils libc6-dev libprotobuf-c-dev protobuf-c-compiler zlib1g-dev libiberty-dev
+NEED_DEMO  := redis-server redis-tools
+NEED_CHECK := g++ clang clang-format golang-go libunwind-dev python3 sqlite3 nodejs gawk file procps
+
+demo:
+	@tests/support/need $(NEED_BUILD) $(NEED_DEMO)
+	@$(MAKE) --no-print-directory all
+	@B=$(B) tests/demo
+check:
+	@tests/support/need $(NEED_BUILD) $(NEED_DEMO) $(NEED_CHECK)
+	@$(MAKE) --no-print-directory all unit programs oracle
+	@B=$(B) tests/check
+lint: $(B)/libcprof.so
+	tests/lint/include_direction
+	tests/lint/library $(B)
+soak: all programs
+	B=$(B) tests/soak
+bench: all programs
+	B=$(B) tests/bench/run
+format:
+	clang-format -i $(filter-out %.def,$(wildcard */*.[ch] tests/*/*.[ch]))
+
+install: all
+	install -d $(DESTDIR)$(PREFIX)/lib $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/doc/cprof
+	install -m 755 $(B)/libcprof.so $(DESTDIR)$(PREFIX)/lib/
+	install -m 755 $(B)/cprof $(DESTDIR)$(PREFIX)/bin/
+	install -m 644 README.md LICENSE docs/*.md $(DESTDIR)$(PREFIX)/share/doc/cprof/
 
 clean:
 	rm -rf $(B)
