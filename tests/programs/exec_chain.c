@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * RUN:    exec_chain COUNT
- * EXPECT: the process burns 1 to 4 ms of CPU and replaces itself, COUNT times, with timers armed and
- *         signals pending; the last image exits with 42.  A signal that survives exec would kill it.
+ * EXPECT: the process burns 1 to 4 ms of CPU and replaces itself, COUNT times, with timers armed
+ * and signals pending; the last image exits with 42.  A signal that survives exec would kill it.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -33,7 +33,8 @@ int main(int argc, char **argv)
 		execvp(argv[0], (char *[]){argv[0], next, NULL});
 		break;
 	default:
-		execl("/nonexistent", argv[0], next, (char *)NULL); /* a failure must leave us whole */
+		execl("/nonexistent", argv[0], next,
+		      (char *)NULL); /* a failure must leave us whole */
 		execv(argv[0], (char *[]){argv[0], next, NULL});
 	}
 	return 1;

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * RUN:    forker
- * EXPECT: the parent burns 0.4 s of CPU in parent_work, its child 0.4 s in child_work after fork, and a
- *         grandchild ends by _exit after 0.4 s in grandchild_work.  Prints "parent child grandchild" pids.
+ * EXPECT: the parent burns 0.4 s of CPU in parent_work, its child 0.4 s in child_work after fork,
+ * and a grandchild ends by _exit after 0.4 s in grandchild_work.  Prints "parent child grandchild"
+ * pids.
  */
 #include <stdio.h>
 #include <sys/wait.h>

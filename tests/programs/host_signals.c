@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * RUN:    host_signals
- * EXPECT: the program sets SIGPROF to SIG_DFL and its own handlers for SIGUSR2, reads them back as it has set
- *         them, burns 0.3 s of CPU, sends itself SIGUSR2 and SIGPROF (by kill), and counts what arrives.
- *         Prints "usr2 1 prof 1" and exits 0.
+ * EXPECT: the program sets SIGPROF to SIG_DFL and its own handlers for SIGUSR2, reads them back as
+ * it has set them, burns 0.3 s of CPU, sends itself SIGUSR2 and SIGPROF (by kill), and counts what
+ * arrives. Prints "usr2 1 prof 1" and exits 0.
  */
 #include <signal.h>
 #include <stdio.h>

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * RUN:    split CPU_SECONDS
- * EXPECT: four threads use 50, 30, 15 and 5 % of the CPU time in work_50, work_30, work_15 and work_5.
- *         Prints the CPU time of the process in ns at the end (getrusage).
+ * EXPECT: four threads use 50, 30, 15 and 5 % of the CPU time in work_50, work_30, work_15 and
+ * work_5. Prints the CPU time of the process in ns at the end (getrusage).
  */
 #include <pthread.h>
 #include <stdio.h>

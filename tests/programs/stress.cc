@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: MIT
 // RUN:    stress SECONDS SO_THROW
-// EXPECT: dlopen/dlclose in three threads, C++ throws in two, thread churn in one, fork in one (the child throws,
-//         burns CPU and exits), all at once for SECONDS.  Prints the rounds of each and exits 0.  A worker without
-//         progress for 8 seconds, or a child that has not ended after 20, is a hang: exit 3.
+// EXPECT: dlopen/dlclose in three threads, C++ throws in two, thread churn in one, fork in one (the
+// child throws,
+//         burns CPU and exits), all at once for SECONDS.  Prints the rounds of each and exits 0.  A
+//         worker without progress for 8 seconds, or a child that has not ended after 20, is a hang:
+//         exit 3.
 #include <dlfcn.h>
 #include <pthread.h>
 #include <signal.h>
@@ -47,7 +49,8 @@ static void throw_once()
 
 static void open_once()
 {
-	static const char *const others[] = {"libz.so.1", "libm.so.6", "librt.so.1", "libresolv.so.2"};
+	static const char *const others[] = {"libz.so.1", "libm.so.6", "librt.so.1",
+					     "libresolv.so.2"};
 	static std::atomic<unsigned> turn;
 	void *a = dlopen(library, RTLD_NOW | RTLD_LOCAL);
 	void *b = dlopen(others[turn++ % 4], RTLD_NOW | RTLD_LOCAL);
@@ -109,8 +112,9 @@ struct worker {
 
 int main(int argc, char **argv)
 {
-	static worker workers[] = {{"dlopen", open_once}, {"dlopen", open_once}, {"dlopen", open_once},
-				   {"throw", throw_once}, {"throw", throw_once}, {"threads", churn_once},
+	static worker workers[] = {{"dlopen", open_once}, {"dlopen", open_once},
+				   {"dlopen", open_once}, {"throw", throw_once},
+				   {"throw", throw_once}, {"threads", churn_once},
 				   {"fork", fork_once}};
 	std::vector<std::thread> threads;
 	int seconds = argc > 1 ? atoi(argv[1]) : 5;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * RUN:    threads COUNT CPU_MS AT_ONCE
- * EXPECT: COUNT threads use CPU_MS of CPU time each in burn(), AT_ONCE of them at a time.  Prints the CPU time of the
- *         process in ns at the end (getrusage).
+ * EXPECT: COUNT threads use CPU_MS of CPU time each in burn(), AT_ONCE of them at a time.  Prints
+ * the CPU time of the process in ns at the end (getrusage).
  */
 #include <pthread.h>
 #include <stdio.h>

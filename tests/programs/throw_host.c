@@ -9,7 +9,8 @@
 int main(int argc, char **argv)
 {
 	void *library = argc > 1 ? dlopen(argv[1], RTLD_NOW) : NULL;
-	int (*throw_and_catch)(int) = library ? (int (*)(int))dlsym(library, "throw_and_catch") : NULL;
+	int (*throw_and_catch)(int) =
+		library ? (int (*)(int))dlsym(library, "throw_and_catch") : NULL;
 
 	if (!throw_and_catch) {
 		fprintf(stderr, "throw_host: %s\n", dlerror());

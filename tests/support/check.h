@@ -2,9 +2,9 @@
 /*
  * tests/support/check: unit tests that register themselves.
  *
- * TEST(name) { ... } is a claim; CHECK and CHECK_EQ end the test when they fail.  The program prints
- * "ok name" or "not ok name: file:line: what" for each test, and exits 1 when one failed.  A test that
- * cannot run here says SKIP("reason").
+ * TEST(name) { ... } is a claim; CHECK and CHECK_EQ end the test when they fail.  The program
+ * prints "ok name" or "not ok name: file:line: what" for each test, and exits 1 when one failed.  A
+ * test that cannot run here says SKIP("reason").
  */
 #ifndef CPROF_TESTS_CHECK_H
 #define CPROF_TESTS_CHECK_H
@@ -35,15 +35,15 @@ _Noreturn void check_skip(const char *reason);
 	do {                                                                                       \
 		long long check_a = (long long)(a), check_b = (long long)(b);                      \
 		if (check_a != check_b)                                                            \
-			check_fail(__FILE__, __LINE__, "%s is %lld, expected %s = %lld", #a, check_a, \
-				   #b, check_b);                                                   \
+			check_fail(__FILE__, __LINE__, "%s is %lld, expected %s = %lld", #a,       \
+				   check_a, #b, check_b);                                          \
 	} while (0)
 #define CHECK_STR(a, b)                                                                            \
 	do {                                                                                       \
 		const char *check_a = (a), *check_b = (b);                                         \
 		if (__builtin_strcmp(check_a, check_b))                                            \
-			check_fail(__FILE__, __LINE__, "%s is \"%s\", expected \"%s\"", #a, check_a, \
-				   check_b);                                                       \
+			check_fail(__FILE__, __LINE__, "%s is \"%s\", expected \"%s\"", #a,        \
+				   check_a, check_b);                                              \
 	} while (0)
 #define SKIP(reason) check_skip(reason)
 
