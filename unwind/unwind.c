@@ -292,12 +292,19 @@ static bool step_wide(struct walk *w, const struct eh_fde *fde, const struct cfi
 __attribute__((noinline)) static bool find_module(uint64_t address, struct eh_module *ret_module)
 {
 	struct dl_find_object found;
+	void *hdr;
 
 	if (_dl_find_object((void *)(uintptr_t)address, &found) != 0)
 		return false;
+	hdr = found.dlfo_eh_frame;
+	/* Of an object with gaps between its segments glibc reports only the segment of the
+	 * address; its tables lie in another one (node). */
+	if (hdr && (hdr < (void *)found.dlfo_map_start || hdr >= (void *)found.dlfo_map_end) &&
+	    _dl_find_object(hdr, &found) != 0)
+		return false;
 	ret_module->lo = found.dlfo_map_start;
 	ret_module->hi = found.dlfo_map_end;
-	ret_module->hdr = found.dlfo_eh_frame;
+	ret_module->hdr = hdr;
 	return true;
 }
 
