@@ -3,11 +3,11 @@
  * core/store_format: the bytes of a store, shared by its writer (core/store) and its readers
  * (core/store_view).  docs/store-format.md is the prose of this page; change both and the version.
  *
- * A store is one file, mapped shared.  It holds offsets (from its first byte) and ids, never pointers.
- * Insert-only: a record is filled, then published by one release store of its offset or state, and
- * never changes after that, except for its counters (relaxed atomic adds).  A reader loads the
- * publishing word with acquire and needs no lock.  Anything a reader finds must be bounds-checked: the
- * writer may have been killed at any instruction, and the file may be damaged.
+ * A store is one file, mapped shared.  It holds offsets (from its first byte) and ids, never
+ * pointers. Insert-only: a record is filled, then published by one release store of its offset or
+ * state, and never changes after that, except for its counters (relaxed atomic adds).  A reader
+ * loads the publishing word with acquire and needs no lock.  Anything a reader finds must be
+ * bounds-checked: the writer may have been killed at any instruction, and the file may be damaged.
  */
 #ifndef CPROF_CORE_STORE_FORMAT_H
 #define CPROF_CORE_STORE_FORMAT_H
@@ -15,24 +15,24 @@
 #include <stdatomic.h>
 #include <stdint.h>
 
-#define STORE_MAGIC "CPROFST"
+#define STORE_MAGIC   "CPROFST"
 #define STORE_VERSION 1u
 
 #define STORE_MODULES_MAX 4096u	 /* module ids are 1..4095 */
 #define STORE_INDEX_SLOTS 32768u /* of each of the two hash tables; at most half are used */
-#define STORE_DEPTH_MAX 512u	 /* frames in one stack, the synthetic ones included */
-#define STORE_VALUES_MAX 4u
+#define STORE_DEPTH_MAX	  512u	 /* frames in one stack, the synthetic ones included */
+#define STORE_VALUES_MAX  4u
 
-/* A frame: module id in the upper 16 bits, address in the lower 48.  Addresses are already those that
- * pprof wants: an interrupted pc is exact, a return address has 1 subtracted. */
+/* A frame: module id in the upper 16 bits, address in the lower 48.  Addresses are already those
+ * that pprof wants: an interrupted pc is exact, a return address has 1 subtracted. */
 #define FRAME_ADDRESS_BITS 48
-#define FRAME_MODULE(f) ((unsigned)((f) >> FRAME_ADDRESS_BITS))
-#define FRAME_ADDRESS(f) ((f) & ((UINT64_C(1) << FRAME_ADDRESS_BITS) - 1))
+#define FRAME_MODULE(f)	   ((unsigned)((f) >> FRAME_ADDRESS_BITS))
+#define FRAME_ADDRESS(f)   ((f) & ((UINT64_C(1) << FRAME_ADDRESS_BITS) - 1))
 #define FRAME(module, address)                                                                     \
 	(((uint64_t)(module) << FRAME_ADDRESS_BITS) |                                              \
 	 ((uint64_t)(address) & ((UINT64_C(1) << FRAME_ADDRESS_BITS) - 1)))
-#define FRAME_SYNTHETIC 0u	   /* module id: the address is an enum synthetic */
-#define FRAME_NO_MODULE 0xffffu	   /* module id: code in no known module (JIT, anonymous) */
+#define FRAME_SYNTHETIC 0u	/* module id: the address is an enum synthetic */
+#define FRAME_NO_MODULE 0xffffu /* module id: code in no known module (JIT, anonymous) */
 
 /* Frames that are words and not code.  Append only: the numbers are in files. */
 #define STORE_SYNTHETIC(X)                                                                         \
@@ -51,7 +51,7 @@ enum synthetic {
 #define X(id, text) id,
 	STORE_SYNTHETIC(X)
 #undef X
-	SYNTH_COUNT
+		SYNTH_COUNT
 };
 
 /* Kinds of row.  Values of KIND_CPU: [0] samples, [1] nanoseconds of CPU. */
@@ -68,7 +68,8 @@ static inline unsigned store_kind_values(enum store_kind kind)
 	X(LOST_MODULES_FULL, "frames whose module did not fit")                                    \
 	X(LOST_TIMERS, "threads without a CPU timer of their own")                                 \
 	X(LOST_THREADS, "threads unknown to cprof")                                                \
-	X(LOST_NO_MEMORY, "samples dropped because no memory could be reserved")                   \
+	X(LOST_NO_MEMORY,                                                                          \
+	  "samples dropped for want of a store or a buffer (their CPU is in [cpu not sampled])")   \
 	X(LOST_TRUNCATED, "stacks that do not reach their root")                                   \
 	X(LOST_GUESSED, "stacks with a step by frame pointer")                                     \
 	X(LOST_DUMPS, "dumps that could not be written")                                           \
@@ -77,7 +78,7 @@ enum store_loss {
 #define X(id, text) id,
 	STORE_LOSSES(X)
 #undef X
-	LOST_COUNT
+		LOST_COUNT
 };
 
 /* Cost of the handler: bucket b counts samples of [2^(b/4) * (1 + b%4/4), next) ns, see
@@ -136,7 +137,7 @@ struct store_header {
 	/* Written by the dump, after the files of a window are complete. */
 	_Atomic uint64_t window_realtime_ns; /* start of the window that the next dump covers */
 	_Atomic uint64_t window_monotonic_ns;
-	_Atomic uint32_t dumps; /* complete dumps; the next file number is this + 1 */
+	_Atomic uint32_t dumps;	     /* complete dumps; the next file number is this + 1 */
 	_Atomic uint32_t superseded; /* 1: all of it is in files and the process has called exec */
 };
 
@@ -158,10 +159,11 @@ struct store_module {
 	uint8_t build_id[32];
 };
 
-/* Index slots of both tables: 0 empty, else hash bits 63..32 in the upper half and the record's offset
- * from arena_offset, divided by 8, plus 1, in the lower.  Published by release CAS. */
-#define STORE_SLOT(hash, arena_at) (((hash) & ~UINT64_C(0xffffffff)) | ((uint64_t)(arena_at) / 8 + 1))
-#define STORE_SLOT_AT(slot) ((((slot) & UINT64_C(0xffffffff)) - 1) * 8)
+/* Index slots of both tables: 0 empty, else hash bits 63..32 in the upper half and the record's
+ * offset from arena_offset, divided by 8, plus 1, in the lower.  Published by release CAS. */
+#define STORE_SLOT(hash, arena_at)                                                                 \
+	(((hash) & ~UINT64_C(0xffffffff)) | ((uint64_t)(arena_at) / 8 + 1))
+#define STORE_SLOT_AT(slot) ((((slot)&UINT64_C(0xffffffff)) - 1) * 8)
 
 struct store_stack {
 	uint64_t hash;
@@ -176,7 +178,8 @@ struct store_row {
 	uint16_t kind;	   /* enum store_kind */
 	uint16_t values;   /* number of values; base has as many, behind them */
 	uint64_t label;	   /* thread id, 0: none */
-	_Atomic uint64_t value[]; /* [values] since start, then [values] at the last complete dump */
+	_Atomic uint64_t
+		value[]; /* [values] since start, then [values] at the last complete dump */
 };
 
 #endif

@@ -73,7 +73,7 @@ static void write_files(void *opaque)
 static int dump_once(void)
 {
 	struct job job = {.store = recorder_store(), .result = -ENOMEM};
-	const uint64_t all = ~UINT64_C(0);
+	const uint64_t all = ~UINT64_C(0), prof = UINT64_C(1) << (SIGPROF - 1);
 	uint64_t mask;
 
 	char *stack = sys_mmap(NULL, STACK_BYTES, PROT_READ | PROT_WRITE,
@@ -87,6 +87,9 @@ static int dump_once(void)
 		(void)sys_sigmask(SIG_SETMASK, &all, &mask);
 		thread_busy_begin();
 		call_on_stack(stack + STACK_BYTES, write_files, &job);
+		/* What the dump itself has used is ours, not the interrupted function's: the tick
+		 * that is pending must arrive before we stop being busy. */
+		(void)sys_sigmask(SIG_UNBLOCK, &prof, NULL);
 		thread_busy_end();
 		(void)sys_sigmask(SIG_SETMASK, &mask, NULL);
 	}

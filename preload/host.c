@@ -88,21 +88,16 @@ static void on_thread_end(void *slot)
 	thread_put(slot);
 }
 
-static uint64_t fork_mask;
+static __thread uint64_t fork_mask; /* several threads may fork at once */
 
 static void before_fork(void)
 {
-	uint64_t mask;
-
-	signals_block(&mask);
-	fork_mask = mask; /* forks of several threads are serial: libc holds a lock from here on */
+	signals_block(&fork_mask);
 }
 
 static void after_fork_parent(void)
 {
-	uint64_t mask = fork_mask;
-
-	signals_restore(&mask);
+	signals_restore(&fork_mask);
 }
 
 static void after_fork_child(void)
