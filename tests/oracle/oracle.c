@@ -65,7 +65,7 @@ static uint8_t *slices;
 static atomic_uint sample_count;
 static atomic_size_t slices_used;
 static atomic_bool running;
-static const char *out_path;
+static char out_path[4096]; /* a copy: redis overwrites its environment */
 static int owner_pid;
 static uint64_t main_hz = 1500;
 static int sample_signal;
@@ -201,9 +201,9 @@ __attribute__((constructor)) static void oracle_start(void)
 	struct sigaction act = {.sa_sigaction = on_tick,
 				.sa_flags = SA_SIGINFO | SA_RESTART | SA_ONSTACK};
 
-	out_path = getenv("ORACLE_OUT");
-	if (!out_path)
+	if (!getenv("ORACLE_OUT"))
 		return;
+	snprintf(out_path, sizeof out_path, "%s", getenv("ORACLE_OUT"));
 	if (getenv("ORACLE_HZ"))
 		main_hz = strtoull(getenv("ORACLE_HZ"), NULL, 10);
 	owner_pid = getpid();
