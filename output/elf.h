@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * output/elf: what naming needs of an ELF64 file: its build id and its function symbols.
+ *
+ * The file is read with pread, never mapped: a file that somebody truncates while it is mapped is a
+ * SIGBUS in the host.  Nothing in it is believed: every offset and size is checked against the size
+ * of the file, so a damaged one gives fewer symbols.  Tables are streamed in small blocks (node and
+ * cc1 have 100,000 symbols), and strings are read one by one when somebody asks for them.
+ */
+#ifndef CPROF_OUTPUT_ELF_H
+#define CPROF_OUTPUT_ELF_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define ELF_BUILD_ID_MAX 32u
+
+enum elf_table_kind { ELF_SYMTAB, ELF_DYNSYM, ELF_TABLES };
+
+struct elf {
+	int fd;		      /* -1: memory */
+	const uint8_t *image; /* when fd is -1 */
+	uint64_t size_bytes;
+	uint8_t build_id[ELF_BUILD_ID_MAX];
+	unsigned build_id_bytes; /* 0: none */
+	struct elf_table {
+		uint64_t at, bytes;		    /* of the symbols; bytes 0: no table */
+		uint64_t strings_at, strings_bytes; /* of their names */
+	} table[ELF_TABLES];
+};
+
+/* One defined symbol that may name code: FUNC, IFUNC, or NOTYPE with a size. */
+struct elf_symbol {
+	uint64_t value; /* virtual address as linked */
+	uint64_t size_bytes;
+	uint64_t name; /* for elf_name() */
+	unsigned type, binding;
+};
+
+/* Opens a regular file (the descriptor stays the caller's) or the image of one in memory.
+ * 0, -ENOEXEC (not an ELF64 file for this machine), or the error of reading.
+ * Context: signal.  Allocates: no.  Locks: none. */
+int elf_open_fd(struct elf *e, int fd);
+int elf_open_image(struct elf *e, const void *image, uint64_t size_bytes);
+
+/* Calls each() for every symbol of a table, in file order, until it returns false.  0 or -errno.
+ * Stack use: 6 KiB.  Context: signal.  Allocates: no.  Locks: none. */
+int elf_symbols(const struct elf *e, enum elf_table_kind kind,
+		bool (*each)(void *opaque, const struct elf_symbol *symbol), void *opaque);
+
+/* Copies a symbol's name, cut to size - 1 bytes; returns its length in buf, or -errno.
+ * Context: signal.  Allocates: no.  Locks: none. */
+int elf_name(const struct elf *e, enum elf_table_kind kind, uint64_t name, char *buf, size_t size);
+
+#endif

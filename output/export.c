@@ -1,0 +1,309 @@
+/* SPDX-License-Identifier: MIT */
+#include "output/export.h"
+
+#include <errno.h>
+#include <stdbool.h>
+
+#include "core/arena.h"
+#include "core/text.h"
+#include "output/locations.h"
+#include "output/pprof.h"
+#include "output/sink.h"
+#include "output/snapshot.h"
+#include "output/utf8.h"
+#include "output/version.h"
+
+#include "core/as_safe.h"
+
+/* A full store of 16,384 deep stacks needs about 60 MB; the cap is for a damaged one. */
+#define ARENA_BYTES_MAX ((size_t)192 << 20)
+#define COMMENT_BYTES	1152u
+
+/* One dump.  It lives in its arena, not on the stack, which in the host is small. */
+struct dump {
+	const struct store_view *view;
+	const struct export_request *request;
+	struct arena *arena;
+	struct locations locations;
+	struct snapshot snapshots[KIND_COUNT];
+	struct sink_dir dir;
+	struct sink sinks[KIND_COUNT];
+	const char *comments[PPROF_COMMENTS_MAX];
+	unsigned comment_count;
+	struct export_row *rows; /* of all kinds */
+	unsigned row_count;
+	struct export_result *result;
+	struct text problem;
+};
+
+static void add_comment(struct dump *d, struct text *t)
+{
+	char *copy = arena_strndup(d->arena, t->buf, t->len);
+
+	if (copy && d->comment_count < PPROF_COMMENTS_MAX)
+		d->comments[d->comment_count++] = copy;
+}
+
+static void comment_losses(struct dump *d)
+{
+	for (unsigned i = 0; i < LOST_COUNT; i++) {
+		char line[160];
+		struct text t = TEXT_ON(line);
+		/* Relaxed: a counter. */
+		uint64_t lost =
+			atomic_load_explicit(&d->view->header->lost[i], memory_order_relaxed);
+
+		if (!lost)
+			continue;
+		text_str(&t, "cprof: ");
+		text_str(&t, store_loss_text(i));
+		text_str(&t, ": ");
+		text_u64(&t, lost);
+		add_comment(d, &t);
+	}
+}
+
+static void comment_cost(struct dump *d)
+{
+	const struct store_header *h = d->view->header;
+	uint64_t samples = 0;
+	char line[160];
+	struct text t = TEXT_ON(line);
+
+	for (unsigned b = 0; b < STORE_COST_BUCKETS; b++) /* relaxed: counters */
+		samples += atomic_load_explicit(&h->cost_buckets[b], memory_order_relaxed);
+	if (!samples)
+		return;
+	text_str(&t, "cprof: one sample cost the process a median of ");
+	text_u64(&t, store_view_cost_ns(d->view, 500));
+	text_str(&t, " ns, a mean of ");
+	text_u64(&t, atomic_load_explicit(&h->cost_total_ns, memory_order_relaxed) / samples);
+	text_str(&t, " ns");
+	add_comment(d, &t);
+}
+
+static void comment_command(struct dump *d)
+{
+	const struct store_header *h = d->view->header;
+	char line[COMMENT_BYTES];
+	struct text t = TEXT_ON(line);
+	uint32_t n = h->cmdline_bytes < sizeof h->cmdline ? h->cmdline_bytes : sizeof h->cmdline;
+
+	text_str(&t, "command line: ");
+	for (uint32_t i = 0; i < n; i++)
+		text_char(&t, h->cmdline[i] ? h->cmdline[i] : ' ');
+	while (t.len && line[t.len - 1] == ' ')
+		t.len--;
+	add_comment(d, &t);
+}
+
+static void collect_comments(struct dump *d)
+{
+	static char version[] = "cprof " CPROF_VERSION;
+	const char *const *further = d->request->comments;
+	struct text t = {.buf = version, .size = sizeof version, .len = sizeof version - 1};
+
+	add_comment(d, &t);
+	comment_losses(d);
+	comment_cost(d);
+	if (d->view->header->cpu_fallback) {
+		static char fallback[] = "cprof: one timer for the whole process, since timers per "
+					 "thread were refused";
+
+		t = (struct text){.buf = fallback, .len = sizeof fallback - 1};
+		add_comment(d, &t);
+	}
+	comment_command(d);
+	for (; further && *further && d->comment_count < PPROF_COMMENTS_MAX; further++)
+		d->comments[d->comment_count++] = *further;
+}
+
+/* Reads the counters of all kinds and gathers the frames. */
+static int collect_rows(struct dump *d)
+{
+	unsigned count = 0;
+
+	for (unsigned kind = KIND_NONE + 1; kind < KIND_COUNT; kind++) {
+		struct snapshot *s = &d->snapshots[kind];
+		int rc = snapshot_take(s, d->view, (enum store_kind)kind, d->arena);
+
+		if (rc < 0)
+			return rc;
+		for (unsigned i = 0; i < s->count && i < PPROF_SAMPLES_MAX; i++)
+			s->rows[i].locations = locations_add_stack(&d->locations, s->rows[i].frames,
+								   s->rows[i].depth);
+		count += s->count;
+	}
+	d->rows = arena_alloc(d->arena, count * sizeof *d->rows);
+	if (!d->rows)
+		return -ENOMEM;
+	for (unsigned kind = KIND_NONE + 1; kind < KIND_COUNT; kind++) {
+		const struct snapshot *s = &d->snapshots[kind];
+
+		for (unsigned i = 0; i < s->count; i++) {
+			struct export_row *row = &d->rows[d->row_count++];
+
+			row->row_at = s->rows[i].row_at;
+			memcpy(row->total, s->rows[i].total, sizeof row->total);
+		}
+	}
+	return 0;
+}
+
+/* "<program>.<pid>.<kind>.<n>.pb.gz"; the program's name comes from a file that may be damaged. */
+static void file_name(const struct dump *d, const struct pprof_kind *kind, struct text *t)
+{
+	const struct store_header *h = d->view->header;
+	/* Relaxed: the owner of the store moves it, and only between dumps. */
+	uint32_t dumps = atomic_load_explicit(&h->dumps, memory_order_relaxed);
+
+	for (size_t i = 0; i < sizeof h->program && h->program[i]; i++) {
+		char c = h->program[i];
+		bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+			     (c >= '0' && c <= '9') || c == '-' || c == '_' || c == '+' ||
+			     (c == '.' && i > 0);
+
+		text_char(t, plain ? c : '_');
+	}
+	if (t->len == 0)
+		text_str(t, "unknown");
+	text_char(t, '.');
+	text_u64(t, h->pid);
+	text_char(t, '.');
+	text_str(t, kind->name);
+	text_char(t, '.');
+	text_u64(t, (uint64_t)dumps + 1);
+	text_str(t, ".pb.gz");
+}
+
+static int write_to_sink(void *opaque, const void *bytes, size_t n)
+{
+	return sink_write(opaque, bytes, n);
+}
+
+static int write_kind(struct dump *d, enum store_kind k)
+{
+	const struct store_header *h = d->view->header;
+	const struct pprof_kind *kind = &pprof_kinds[k];
+	/* Relaxed: as file_name(). */
+	uint64_t realtime = atomic_load_explicit(&h->window_realtime_ns, memory_order_relaxed);
+	uint64_t monotonic = atomic_load_explicit(&h->window_monotonic_ns, memory_order_relaxed);
+	uint64_t now = d->request->now_monotonic_ns;
+	struct pprof_result written;
+	char name[160];
+	struct text t = TEXT_ON(name);
+
+	monotonic = monotonic ? monotonic : h->created_monotonic_ns;
+	struct pprof_input input = {
+		.kind = kind,
+		.rows = &d->snapshots[k],
+		.locations = &d->locations,
+		.time_ns = realtime ? realtime : h->created_realtime_ns,
+		/* Never 0: that would say "not a window". */
+		.duration_ns = now > monotonic ? now - monotonic : 1,
+		.period = h->cpu_period_ns,
+		.comments = d->comments,
+		.comment_count = d->comment_count,
+	};
+	file_name(d, kind, &t);
+	int rc = sink_create(&d->sinks[k], &d->dir, name, &d->problem);
+	if (rc < 0)
+		return rc;
+	rc = pprof_write(&input, d->arena, write_to_sink, &d->sinks[k], &written);
+	d->result->samples += written.samples;
+	return rc;
+}
+
+/* Gives all files their names; the last one's path is the result. */
+static int commit_files(struct dump *d)
+{
+	struct text path = TEXT_ON(d->result->path);
+
+	for (unsigned kind = KIND_NONE + 1; kind < KIND_COUNT; kind++) {
+		int rc = sink_commit(&d->sinks[kind]);
+
+		if (rc < 0)
+			return rc;
+		d->result->files++;
+		path.len = 0;
+		text_str(&path, d->dir.path);
+		text_char(&path, '/');
+		text_str(&path, d->sinks[kind].name);
+	}
+	return 0;
+}
+
+static int dump_steps(struct dump *d)
+{
+	int rc = locations_init(&d->locations, d->view, d->arena);
+
+	if (rc == 0)
+		rc = collect_rows(d);
+	if (rc == 0)
+		rc = locations_resolve(&d->locations);
+	if (rc == 0)
+		rc = sink_dir_open(&d->dir, d->request->dir, &d->problem);
+	if (rc < 0)
+		return rc;
+	collect_comments(d);
+	for (unsigned kind = KIND_NONE + 1; kind < KIND_COUNT && rc == 0; kind++)
+		rc = write_kind(d, (enum store_kind)kind);
+	if (rc == 0)
+		rc = commit_files(d);
+	return rc;
+}
+
+/* No file of a dump that failed stays behind, and the problem says why. */
+static void clean_up(struct dump *d, int rc)
+{
+	for (unsigned kind = KIND_NONE + 1; kind < KIND_COUNT; kind++)
+		sink_remove(&d->sinks[kind]);
+	d->result->files = d->result->samples = 0;
+	d->result->path[0] = '\0';
+	if (d->problem.len)
+		return;
+	if (d->dir.path[0]) {
+		text_str(&d->problem, d->dir.path);
+		text_str(&d->problem, ": ");
+	}
+	text_str(&d->problem, rc == -ENOMEM ? "no memory for a profile (" : "no profile written (");
+	text_str(&d->problem, text_errno(rc));
+	text_char(&d->problem, ')');
+}
+
+int export_dump(const struct store_view *view, const struct export_request *request,
+		void (*committed)(void *opaque, const struct export_row *rows, unsigned count),
+		void *opaque, struct export_result *ret_result)
+{
+	struct arena arena = {.max_bytes = ARENA_BYTES_MAX};
+	struct dump *d = arena_alloc(&arena, sizeof *d);
+
+	*ret_result = (struct export_result){0};
+	if (!d) {
+		struct text t = TEXT_ON(ret_result->problem);
+
+		text_str(&t, "no memory for a profile (ENOMEM)");
+		return -ENOMEM;
+	}
+	d->view = view;
+	d->request = request;
+	d->arena = &arena;
+	d->dir.fd = -1;
+	for (unsigned kind = 0; kind < KIND_COUNT; kind++)
+		d->sinks[kind].fd = -1;
+	d->result = ret_result;
+	d->problem = TEXT_ON(ret_result->problem);
+
+	int rc = dump_steps(d);
+	unsigned frames = d->locations.named + d->locations.unnamed;
+	if (frames)
+		ret_result->unnamed_per_mille =
+			(unsigned)((uint64_t)d->locations.unnamed * 1000 / frames);
+	if (rc < 0)
+		clean_up(d, rc);
+	else if (committed)
+		committed(opaque, d->rows, d->row_count);
+	sink_dir_close(&d->dir);
+	arena_drop(&arena);
+	return rc;
+}

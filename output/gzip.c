@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: MIT */
+#include "output/gzip.h"
+
+#include <errno.h>
+
+#include "core/as_safe.h"
+
+#define LEVEL	     1	/* as Go's runtime: the host's processor pays for it */
+#define GZIP_BITS    31 /* the largest window, 15, and 16 for a gzip header (zlib.h) */
+#define MEMORY_LEVEL 8	/* zlib's default */
+
+static void *take_memory(void *arena, unsigned items, unsigned size)
+{
+	return arena_alloc(arena, (size_t)items * size);
+}
+
+static void give_memory(void *arena, void *p)
+{
+	(void)arena, (void)p; /* goes with the arena */
+}
+
+int gzip_start(struct gzip *g, struct arena *a, gzip_write_fn write, void *opaque)
+{
+	*g = (struct gzip){
+		.z = {.zalloc = take_memory, .zfree = give_memory, .opaque = a},
+		.write = write,
+		.opaque = opaque,
+		.in = arena_alloc(a, GZIP_BLOCK),
+		.out = arena_alloc(a, GZIP_BLOCK),
+	};
+	if (!g->in || !g->out ||
+	    deflateInit2(&g->z, LEVEL, Z_DEFLATED, GZIP_BITS, MEMORY_LEVEL, Z_DEFAULT_STRATEGY) !=
+		    Z_OK)
+		return -ENOMEM;
+	return 0;
+}
+
+/* Compresses what waits and writes what comes out. */
+static void drain(struct gzip *g, int flush)
+{
+	int state = Z_OK;
+
+	g->z.next_in = g->in;
+	g->z.avail_in = (unsigned)g->in_bytes;
+	do {
+		g->z.next_out = g->out;
+		g->z.avail_out = GZIP_BLOCK;
+		state = deflate(&g->z, flush);
+		if (state == Z_STREAM_ERROR)
+			g->rc = -EPROTO;
+		else if (g->z.avail_out < GZIP_BLOCK)
+			g->rc = g->write(g->opaque, g->out, GZIP_BLOCK - g->z.avail_out);
+	} while (g->rc == 0 && g->z.avail_out == 0);
+	if (g->rc == 0 && flush == Z_FINISH && state != Z_STREAM_END)
+		g->rc = -EPROTO;
+	g->in_bytes = 0;
+}
+
+void gzip_add(struct gzip *g, const void *bytes, size_t n)
+{
+	const char *p = bytes;
+
+	while (n && g->rc == 0) {
+		size_t room = GZIP_BLOCK - g->in_bytes, part = n < room ? n : room;
+
+		memcpy(g->in + g->in_bytes, p, part);
+		g->in_bytes += part;
+		p += part;
+		n -= part;
+		if (g->in_bytes == GZIP_BLOCK)
+			drain(g, Z_NO_FLUSH);
+	}
+}
+
+int gzip_end(struct gzip *g)
+{
+	if (g->rc == 0)
+		drain(g, Z_FINISH);
+	(void)deflateEnd(&g->z);
+	return g->rc;
+}

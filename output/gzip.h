@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * output/gzip: a stream of bytes into exactly one gzip member.
+ *
+ * One member, because scrapers size their buffer from the length in its trailer.  The compressor's
+ * memory (about 270 KB) comes from the arena.  The first error sticks: later calls do nothing and
+ * gzip_end() reports it.
+ */
+#ifndef CPROF_OUTPUT_GZIP_H
+#define CPROF_OUTPUT_GZIP_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <zlib.h>
+
+#include "core/arena.h"
+
+#define GZIP_BLOCK 16384u
+
+/* Takes n compressed bytes: 0 or -errno. */
+typedef int (*gzip_write_fn)(void *opaque, const void *bytes, size_t n);
+
+struct gzip {
+	z_stream z;
+	gzip_write_fn write;
+	void *opaque;
+	uint8_t *in, *out; /* GZIP_BLOCK each */
+	size_t in_bytes;   /* waiting in `in` */
+	int rc;
+};
+
+/* 0 or -ENOMEM.  Context: signal.  Allocates: arena.  Locks: none. */
+int gzip_start(struct gzip *g, struct arena *a, gzip_write_fn write, void *opaque);
+
+/* Context: as write.  Allocates: no.  Locks: none. */
+void gzip_add(struct gzip *g, const void *bytes, size_t n);
+
+/* Finishes the member; 0 or the first error.  Context: as write. */
+int gzip_end(struct gzip *g);
+
+#endif

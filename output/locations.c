@@ -1,0 +1,315 @@
+/* SPDX-License-Identifier: MIT */
+#include "output/locations.h"
+
+#include <errno.h>
+#include <stdbool.h>
+
+#include "core/text.h"
+#include "output/demangle.h"
+#include "output/sort.h"
+#include "output/utf8.h"
+
+#include "core/as_safe.h"
+
+#define FIRST_CAPACITY	1024u
+#define PATH_BYTES	4096u
+#define LOCATION_FAILED UINT32_MAX
+#define NAME_UNKNOWN	"[unknown]"
+
+/* A string of the header, which ends somewhere even in a damaged one. */
+static void copy_header_text(char *to, const char *from, size_t size)
+{
+	memcpy(to, from, size);
+	to[size - 1] = '\0';
+}
+
+int locations_init(struct locations *l, const struct store_view *view, struct arena *a)
+{
+	*l = (struct locations){
+		.view = view,
+		.arena = a,
+		.merged = arena_alloc(a, STORE_MODULES_MAX * sizeof *l->merged),
+		.modules = arena_alloc(a, STORE_MODULES_MAX * sizeof *l->modules),
+		.functions = {.arena = a},
+	};
+	copy_header_text(l->exe, view->header->exe, sizeof l->exe);
+	copy_header_text(l->cwd, view->header->cwd, sizeof l->cwd);
+	return l->merged && l->modules ? 0 : -ENOMEM;
+}
+
+/* The path to open: absolute, the executable's link when the loader knows no name of it. */
+static const char *absolute_path(struct locations *l, const struct store_module_info *info)
+{
+	char buf[PATH_BYTES];
+	struct text t = TEXT_ON(buf);
+
+	if (info->path[0] == '\0')
+		text_str(&t, info->is_exe ? l->exe : "");
+	else if (info->path[0] != '/' && info->path[0] != '[') {
+		text_str(&t, l->cwd);
+		text_char(&t, '/');
+		text_str(&t, info->path);
+	} else {
+		text_str(&t, info->path);
+	}
+	return arena_strndup(l->arena, buf, t.len);
+}
+
+static bool same_module(const struct store_module_info *a, const struct store_module_info *b)
+{
+	return a->start == b->start && a->limit == b->limit && a->file_offset == b->file_offset &&
+	       a->bias == b->bias && a->build_id_bytes == b->build_id_bytes &&
+	       memcmp(a->build_id, b->build_id, a->build_id_bytes) == 0 &&
+	       text_equal(a->path, b->path);
+}
+
+/* The id that stands for a module id: FRAME_NO_MODULE when the store does not know it. */
+static unsigned merge_module(struct locations *l, unsigned id)
+{
+	struct store_module_info info;
+
+	if (id >= STORE_MODULES_MAX)
+		return FRAME_NO_MODULE;
+	if (l->merged[id])
+		return l->merged[id];
+	l->merged[id] = FRAME_NO_MODULE;
+	if (store_view_module(l->view, id, &info) < 0)
+		return FRAME_NO_MODULE;
+	for (unsigned i = 1; i < STORE_MODULES_MAX; i++) {
+		if (l->modules[i] && same_module(&l->modules[i]->info, &info)) {
+			l->merged[id] = (uint16_t)i;
+			return i;
+		}
+	}
+	struct symbols_module *m = arena_alloc(l->arena, sizeof *m);
+	const char *path = absolute_path(l, &info);
+	if (!m || !path)
+		return FRAME_NO_MODULE;
+	*m = (struct symbols_module){
+		.info = info,
+		.path = path,
+		.process_realtime_ns = l->view->header->created_realtime_ns,
+	};
+	l->modules[id] = m;
+	l->merged[id] = (uint16_t)id;
+	return id;
+}
+
+static uint32_t *find_slot(const struct locations *l, uint64_t frame)
+{
+	uint32_t mask = 2 * l->capacity - 1;
+	uint64_t h = frame * UINT64_C(0x9e3779b97f4a7c15); /* Fibonacci hashing: Knuth, 6.4 */
+
+	for (uint32_t i = (uint32_t)(h >> 32);; i++) {
+		uint32_t *slot = &l->slots[i & mask];
+
+		if (*slot == 0 || l->list[*slot - 1].frame == frame)
+			return slot;
+	}
+}
+
+static bool grow(struct locations *l)
+{
+	struct locations larger = *l;
+
+	larger.capacity = l->capacity ? 2 * l->capacity : FIRST_CAPACITY;
+	if (larger.capacity > LOCATIONS_MAX)
+		return false;
+	larger.list = arena_alloc(l->arena, larger.capacity * sizeof *larger.list);
+	larger.slots = arena_alloc(l->arena, 2 * larger.capacity * sizeof *larger.slots);
+	if (!larger.list || !larger.slots)
+		return false;
+	for (unsigned i = 0; i < l->count; i++) {
+		larger.list[i] = l->list[i];
+		*find_slot(&larger, l->list[i].frame) = i + 1;
+	}
+	l->list = larger.list;
+	l->slots = larger.slots;
+	l->capacity = larger.capacity;
+	return true;
+}
+
+static uint32_t add_frame(struct locations *l, uint64_t frame)
+{
+	unsigned module = FRAME_MODULE(frame);
+
+	if (module != FRAME_SYNTHETIC)
+		frame = FRAME(merge_module(l, module), FRAME_ADDRESS(frame));
+	if (l->count == l->capacity && !grow(l))
+		return LOCATION_FAILED;
+	uint32_t *slot = find_slot(l, frame);
+	if (*slot == 0) {
+		l->list[l->count++] = (struct location){.frame = frame};
+		*slot = l->count;
+	}
+	return *slot - 1;
+}
+
+const uint32_t *locations_add_stack(struct locations *l, const uint64_t *frames, unsigned depth)
+{
+	if (depth > LOCATION_FRAMES_MAX - l->frame_count)
+		return NULL;
+	uint32_t *stack = arena_alloc(l->arena, depth * sizeof *stack);
+	if (!stack)
+		return NULL;
+	for (unsigned i = 0; i < depth; i++)
+		if ((stack[i] = add_frame(l, frames[i])) == LOCATION_FAILED)
+			return NULL;
+	l->frame_count += depth;
+	return stack;
+}
+
+/* The function of a linkage name, which is demangled when it is new; INTERN_FAILED without memory.
+ */
+static uint32_t add_function(struct locations *l, const struct demangler *d, const char *linkage)
+{
+	char name[DEMANGLE_OUTPUT_MAX];
+	size_t length = text_length(linkage);
+	char *clean = arena_strndup(l->arena, linkage, length);
+
+	if (!clean)
+		return INTERN_FAILED;
+	utf8_clean(clean, length);
+	unsigned before = l->functions.count;
+	uint32_t number = intern_string(&l->functions, clean);
+	if (number == INTERN_FAILED || l->functions.count == before)
+		return number;
+
+	if (number >= l->function_capacity) {
+		unsigned capacity =
+			l->function_capacity ? 2 * l->function_capacity : FIRST_CAPACITY;
+		const char **names = arena_alloc(l->arena, capacity * sizeof *names);
+
+		if (!names)
+			return INTERN_FAILED;
+		for (unsigned i = 0; i < number; i++)
+			names[i] = l->function_names[i];
+		l->function_names = names;
+		l->function_capacity = capacity;
+	}
+	const char *readable = clean;
+	if (d) {
+		demangle_name(d, linkage, name);
+		if (!text_equal(name, clean))
+			readable = arena_strndup(l->arena, name, text_length(name));
+	}
+	l->function_names[number] = readable;
+	return readable ? number : INTERN_FAILED;
+}
+
+/* "[libfoo.so]"; a name that has brackets already ("[vdso]") keeps them. */
+static uint32_t add_module_function(struct locations *l, const struct symbols_module *m)
+{
+	char name[256];
+	struct text t = TEXT_ON(name);
+	const char *base = text_basename(m->canonical_path);
+
+	if (base[0] == '[' || base[0] == '\0') {
+		text_str(&t, base[0] ? base : NAME_UNKNOWN);
+	} else {
+		text_char(&t, '[');
+		text_str(&t, base);
+		text_char(&t, ']');
+	}
+	return add_function(l, NULL, name);
+}
+
+/* Names the locations that order[0..n) stand for, all of one module, by address. */
+static int resolve_module(struct locations *l, const struct demangler *d, struct symbols_module *m,
+			  const struct sort_item *order, unsigned n)
+{
+	struct symbols_address *addresses = arena_alloc(l->arena, n * sizeof *addresses);
+	uint32_t unnamed = INTERN_FAILED, function = INTERN_FAILED;
+	const char *last = NULL;
+
+	if (!addresses)
+		return -ENOMEM;
+	for (unsigned i = 0; i < n; i++)
+		addresses[i].address = FRAME_ADDRESS(order[i].key);
+	if (symbols_resolve(m, l->arena, addresses, n) == -ENOMEM)
+		return -ENOMEM;
+	for (unsigned i = 0; i < n; i++) {
+		const char *linkage = addresses[i].name;
+
+		if (!linkage) {
+			if (unnamed == INTERN_FAILED)
+				unnamed = add_module_function(l, m);
+			function = unnamed;
+			l->unnamed++;
+		} else {
+			/* Addresses of one symbol are neighbours and share its name's pointer. */
+			if (linkage != last)
+				function = add_function(l, d, linkage);
+			l->named++;
+		}
+		last = linkage;
+		if (function == INTERN_FAILED)
+			return -ENOMEM;
+		l->list[order[i].value].function = function;
+	}
+	return 0;
+}
+
+/* Frames that are words, and code that no module is known for. */
+static int resolve_plain(struct locations *l, const struct sort_item *item)
+{
+	const char *name = NAME_UNKNOWN;
+
+	if (FRAME_MODULE(item->key) == FRAME_SYNTHETIC) {
+		name = store_synthetic_text(FRAME_ADDRESS(item->key));
+		if (!name[0])
+			name = "[cprof: frame of a newer version]";
+	}
+	uint32_t function = add_function(l, NULL, name);
+	l->list[item->value].function = function;
+	return function == INTERN_FAILED ? -ENOMEM : 0;
+}
+
+int locations_resolve(struct locations *l)
+{
+	struct sort_item *order = arena_alloc(l->arena, l->count * sizeof *order);
+	struct demangler d;
+	int rc = 0;
+
+	if (!order)
+		return -ENOMEM;
+	for (unsigned i = 0; i < l->count; i++)
+		order[i] = (struct sort_item){.key = l->list[i].frame, .value = i};
+	sort_items(order, l->count);
+	demangle_start(&d);
+	for (unsigned i = 0; i < l->count && rc == 0;) {
+		unsigned module = FRAME_MODULE(order[i].key), end = i + 1;
+
+		if (module == FRAME_SYNTHETIC || module == FRAME_NO_MODULE) {
+			rc = resolve_plain(l, &order[i]);
+		} else {
+			while (end < l->count && FRAME_MODULE(order[end].key) == module)
+				end++;
+			rc = resolve_module(l, &d, l->modules[module], order + i, end - i);
+		}
+		i = end;
+	}
+	demangle_stop(&d);
+	return rc;
+}
+
+const struct symbols_module *locations_executable(struct locations *l, unsigned *ret_id)
+{
+	struct store_module_info info;
+	/* Relaxed: only a bound; each module is published by its own state. */
+	unsigned count = atomic_load_explicit(&l->view->header->module_count, memory_order_relaxed);
+
+	for (unsigned id = 1; id <= count && id < STORE_MODULES_MAX; id++) {
+		if (store_view_module(l->view, id, &info) < 0 || !info.is_exe)
+			continue;
+		unsigned merged = merge_module(l, id);
+		if (merged == FRAME_NO_MODULE)
+			return NULL;
+		struct symbols_module *m = l->modules[merged];
+		*ret_id = merged;
+		if (!m->canonical_path)
+			(void)symbols_resolve(m, l->arena, NULL, 0);
+		return m->canonical_path ? m : NULL;
+	}
+	return NULL;
+}

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * output/locations: the distinct frames of a dump, each with its function and its mapping.
+ *
+ * A frame is known by (module, address), where modules with the same file at the same place count
+ * as one: a library that was closed and opened again must not show every function twice.  Every
+ * frame has a function: one without a symbol gets the synthetic one of its module, "[libfoo.so]".
+ */
+#ifndef CPROF_OUTPUT_LOCATIONS_H
+#define CPROF_OUTPUT_LOCATIONS_H
+
+#include <stdint.h>
+
+#include "core/arena.h"
+#include "core/store_view.h"
+#include "output/intern.h"
+#include "output/symbols.h"
+
+/* Each costs at least 16 bytes in a file of at most 4 MiB. */
+#define LOCATIONS_MAX	    262144u
+#define LOCATION_FRAMES_MAX (4u << 20) /* in all stacks: a frame costs at least a byte there */
+
+struct location {
+	uint64_t frame;	   /* with the merged module's id, or FRAME_SYNTHETIC, FRAME_NO_MODULE */
+	uint32_t function; /* number in functions, after locations_resolve() */
+};
+
+struct locations {
+	const struct store_view *view;
+	struct arena *arena;
+	struct location *list;
+	uint32_t *slots; /* index + 1, 0: empty; a power of two, at most half full */
+	unsigned count, capacity;
+	unsigned frame_count;		 /* in all stacks */
+	uint16_t *merged;		 /* by module id: the id that stands for it, 0: not seen */
+	struct symbols_module **modules; /* by merged id */
+	struct intern functions;	 /* by linkage name */
+	const char **function_names;	 /* the readable ones, by number in functions */
+	unsigned function_capacity;
+	unsigned named, unnamed; /* locations in modules, with and without a symbol */
+	char exe[sizeof((struct store_header *)0)->exe];
+	char cwd[sizeof((struct store_header *)0)->cwd];
+};
+
+/* 0 or -ENOMEM.  Context: signal.  Allocates: arena.  Locks: none. */
+int locations_init(struct locations *l, const struct store_view *view, struct arena *a);
+
+/* The indexes of a stack's frames, or NULL when there is no room or memory.
+ * Context: signal.  Allocates: arena.  Locks: none. */
+const uint32_t *locations_add_stack(struct locations *l, const uint64_t *frames, unsigned depth);
+
+/* Names all of them.  A module whose file cannot be read is shown by its name; the only error is
+ * -ENOMEM. Stack use: 24 KiB.  Context: own (signal-safe).  Allocates: arena.  Locks: none. */
+int locations_resolve(struct locations *l);
+
+/* The main executable's module with its canonical path, or NULL when the store has none or no
+ * memory. Context: own (signal-safe).  Allocates: arena.  Locks: none. */
+const struct symbols_module *locations_executable(struct locations *l, unsigned *ret_id);
+
+#endif

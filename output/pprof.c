@@ -1,0 +1,418 @@
+/* SPDX-License-Identifier: MIT */
+#include "output/pprof.h"
+
+#include <errno.h>
+#include <stdbool.h>
+
+#include "core/text.h"
+#include "output/profile.pb-c.h"
+#include "output/utf8.h"
+#include "output/vendor.h"
+
+#include "core/as_safe.h"
+
+/* Upper bounds of what a new record costs in the file: field tags, lengths, ids below 2^28. */
+#define SAMPLE_BYTES   64u /* four values and a label */
+#define LOCATION_BYTES 32u
+#define FUNCTION_BYTES 32u /* and its two strings */
+#define FRAME_BYTES    4u
+/* Not an enum synthetic: it exists in files only. */
+#define FOLDED_ADDRESS 4095u
+
+const struct pprof_kind pprof_kinds[KIND_COUNT] = {
+	[KIND_CPU] =
+		{
+			.name = "cpu",
+			.columns = {{"samples", "count"}, {"cpu", "nanoseconds"}},
+			.column_count = 2,
+			.period_type = {"cpu", "nanoseconds"},
+		},
+};
+
+/* The message that grows.  An id of 0 means: not in the file yet. */
+struct builder {
+	const struct pprof_input *input;
+	const struct locations *names;
+	struct arena *arena;
+	Pprof__Profile profile;
+	struct intern strings;
+	uint32_t *location_ids; /* by index in names->list */
+	uint32_t *function_ids; /* by number in names->functions */
+	uint32_t *mapping_ids;	/* by merged module id */
+	uint64_t bytes;		/* upper bound of what the profile takes */
+	bool no_memory;
+};
+
+static void *take(struct builder *b, size_t n)
+{
+	void *p = arena_alloc(b->arena, n);
+
+	if (!p)
+		b->no_memory = true;
+	return p;
+}
+
+/* A fresh message of a generated type. */
+#define NEW(b, type, init) ((type *)new_message((b), sizeof(type), &(const type)init))
+static void *new_message(struct builder *b, size_t n, const void *init)
+{
+	void *p = take(b, n);
+
+	return p ? memcpy(p, init, n) : NULL;
+}
+
+static int64_t string(struct builder *b, const char *s)
+{
+	uint32_t number = intern_string(&b->strings, s);
+
+	if (number != INTERN_FAILED)
+		return number;
+	b->no_memory = true;
+	return 0;
+}
+
+static Pprof__ValueType *value_type(struct builder *b, const struct pprof_value_type *t)
+{
+	Pprof__ValueType *v = NEW(b, Pprof__ValueType, PPROF__VALUE_TYPE__INIT);
+
+	if (v) {
+		v->type = string(b, t->type);
+		v->unit = string(b, t->unit);
+	}
+	return v;
+}
+
+/* A copy that every reader accepts. */
+static const char *clean_copy(struct builder *b, const char *s)
+{
+	size_t n = text_length(s);
+	char *copy = arena_strndup(b->arena, s, n);
+
+	if (!copy) {
+		b->no_memory = true;
+		return "";
+	}
+	utf8_clean(copy, n);
+	return copy;
+}
+
+static const char *build_id_text(struct builder *b, const struct store_module_info *info)
+{
+	char hex[2 * sizeof((struct store_module *)0)->build_id + 1];
+	struct text t = TEXT_ON(hex);
+
+	for (unsigned i = 0; i < info->build_id_bytes; i++) {
+		text_char(&t, "0123456789abcdef"[info->build_id[i] >> 4]);
+		text_char(&t, "0123456789abcdef"[info->build_id[i] & 15]);
+	}
+	return clean_copy(b, t.len ? hex : "");
+}
+
+/* m NULL: a store that knows no executable still needs mapping[0]. */
+static uint32_t add_mapping(struct builder *b, const struct symbols_module *m)
+{
+	Pprof__Mapping *mapping = NEW(b, Pprof__Mapping, PPROF__MAPPING__INIT);
+
+	if (!mapping)
+		return 0;
+	b->profile.mapping[b->profile.n_mapping++] = mapping;
+	mapping->id = b->profile.n_mapping;
+	mapping->has_functions = true;
+	if (!m) {
+		mapping->filename = string(b, clean_copy(b, b->names->exe));
+		return (uint32_t)mapping->id;
+	}
+	mapping->memory_start = m->info.start;
+	mapping->memory_limit = m->info.limit;
+	mapping->file_offset = m->info.file_offset;
+	mapping->filename = string(b, clean_copy(b, m->canonical_path));
+	mapping->build_id = string(b, build_id_text(b, &m->info));
+	return (uint32_t)mapping->id;
+}
+
+/* The mapping of a merged module; 0 for frames that are words or in no module. */
+static uint64_t mapping_id(struct builder *b, unsigned module)
+{
+	if (module == FRAME_SYNTHETIC || module == FRAME_NO_MODULE)
+		return 0;
+	if (!b->mapping_ids[module])
+		b->mapping_ids[module] = add_mapping(b, b->names->modules[module]);
+	return b->mapping_ids[module];
+}
+
+static uint64_t add_function(struct builder *b, const char *name, const char *system_name)
+{
+	Pprof__Function *f = NEW(b, Pprof__Function, PPROF__FUNCTION__INIT);
+
+	if (!f)
+		return 0;
+	b->profile.function[b->profile.n_function++] = f;
+	f->id = b->profile.n_function;
+	f->name = string(b, name);
+	f->system_name = string(b, system_name);
+	b->bytes += FUNCTION_BYTES + text_length(name) + text_length(system_name);
+	return f->id;
+}
+
+static uint64_t add_location(struct builder *b, uint64_t mapping, uint64_t address,
+			     uint64_t function)
+{
+	Pprof__Location *l = NEW(b, Pprof__Location, PPROF__LOCATION__INIT);
+	Pprof__Line *line = NEW(b, Pprof__Line, PPROF__LINE__INIT);
+	Pprof__Line **lines = take(b, sizeof *lines);
+
+	if (!l || !line || !lines)
+		return 0;
+	b->profile.location[b->profile.n_location++] = l;
+	l->id = b->profile.n_location;
+	l->mapping_id = mapping;
+	l->address = address;
+	line->function_id = function;
+	lines[0] = line;
+	l->line = lines;
+	l->n_line = 1;
+	b->bytes += LOCATION_BYTES;
+	return l->id;
+}
+
+/* The id of a location of the snapshot, which enters the file with the first sample that needs it.
+ */
+static uint64_t location_id(struct builder *b, uint32_t index)
+{
+	const struct location *l = &b->names->list[index];
+
+	if (b->location_ids[index])
+		return b->location_ids[index];
+	if (!b->function_ids[l->function])
+		b->function_ids[l->function] =
+			(uint32_t)add_function(b, b->names->function_names[l->function],
+					       b->names->functions.strings[l->function]);
+	uint64_t mapping = mapping_id(b, FRAME_MODULE(l->frame));
+	b->location_ids[index] = (uint32_t)add_location(b, mapping, FRAME_ADDRESS(l->frame),
+							b->function_ids[l->function]);
+	return b->location_ids[index];
+}
+
+/* Upper bound of what a row adds to the file. */
+static uint64_t row_bytes(const struct builder *b, const struct snapshot_row *row)
+{
+	uint64_t bytes = SAMPLE_BYTES + row->depth * FRAME_BYTES;
+
+	for (unsigned i = 0; i < row->depth; i++) {
+		uint32_t index = row->locations[i], function = b->names->list[index].function;
+
+		if (b->location_ids[index])
+			continue;
+		bytes += LOCATION_BYTES;
+		if (!b->function_ids[function])
+			bytes += FUNCTION_BYTES + text_length(b->names->function_names[function]) +
+				 text_length(b->names->functions.strings[function]);
+	}
+	return bytes;
+}
+
+static Pprof__Sample *add_sample(struct builder *b, const int64_t *values, unsigned depth)
+{
+	unsigned columns = b->input->kind->column_count;
+	Pprof__Sample *s = NEW(b, Pprof__Sample, PPROF__SAMPLE__INIT);
+	int64_t *value = take(b, columns * sizeof *value);
+	uint64_t *ids = take(b, depth * sizeof *ids);
+
+	if (!s || !value || !ids)
+		return NULL;
+	memcpy(value, values, columns * sizeof *value);
+	s->value = value;
+	s->n_value = columns;
+	s->location_id = ids;
+	s->n_location_id = depth;
+	b->profile.sample[b->profile.n_sample++] = s;
+	b->bytes += SAMPLE_BYTES + depth * FRAME_BYTES;
+	return s;
+}
+
+/* Numeric and without a unit: readers that make a series of every string label do not see it. */
+static void add_thread_label(struct builder *b, Pprof__Sample *s, uint64_t thread_id)
+{
+	Pprof__Label *label = NEW(b, Pprof__Label, PPROF__LABEL__INIT);
+	Pprof__Label **labels = take(b, sizeof *labels);
+
+	if (!label || !labels)
+		return;
+	label->key = string(b, "thread_id");
+	label->num = (int64_t)thread_id;
+	labels[0] = label;
+	s->label = labels;
+	s->n_label = 1;
+}
+
+static void add_row(struct builder *b, const struct snapshot_row *row)
+{
+	Pprof__Sample *s = add_sample(b, row->gain, row->depth);
+
+	if (!s)
+		return;
+	for (unsigned i = 0; i < row->depth; i++)
+		s->location_id[i] = location_id(b, row->locations[i]);
+	if (row->label)
+		add_thread_label(b, s, row->label);
+}
+
+/* The rows from `first` on, as one sample. */
+static void add_folded(struct builder *b, unsigned first)
+{
+	const struct snapshot *rows = b->input->rows;
+	int64_t sum[STORE_VALUES_MAX] = {0};
+
+	for (unsigned i = first; i < rows->count; i++)
+		for (unsigned c = 0; c < rows->values; c++)
+			sum[c] = (int64_t)((uint64_t)sum[c] + (uint64_t)rows->rows[i].gain[c]);
+	Pprof__Sample *s = add_sample(b, sum, 1);
+	if (s)
+		s->location_id[0] = add_location(b, 0, FOLDED_ADDRESS,
+						 add_function(b, PPROF_FOLDED, PPROF_FOLDED));
+}
+
+/* Heaviest rows first; the number of those that fit. */
+static unsigned add_rows(struct builder *b)
+{
+	const struct snapshot *rows = b->input->rows;
+	unsigned i;
+
+	for (i = 0; i < rows->count && !b->no_memory; i++) {
+		const struct snapshot_row *row = &rows->rows[i];
+		bool last_place = b->profile.n_sample == PPROF_SAMPLES_MAX - 1;
+
+		if (!row->locations || (last_place && i + 1 < rows->count) ||
+		    b->bytes + row_bytes(b, row) > PPROF_BYTES_MAX)
+			break;
+		add_row(b, row);
+	}
+	return i;
+}
+
+static void add_comment(struct builder *b, const char *comment)
+{
+	b->profile.comment[b->profile.n_comment++] = string(b, clean_copy(b, comment));
+}
+
+static void add_comments(struct builder *b, unsigned folded)
+{
+	const struct pprof_input *in = b->input;
+	char line[128];
+	struct text t = TEXT_ON(line);
+
+	for (unsigned i = 0; i < in->comment_count && i < PPROF_COMMENTS_MAX; i++)
+		add_comment(b, in->comments[i]);
+	if (!folded)
+		return;
+	text_str(&t, "cprof: rows folded into " PPROF_FOLDED ": ");
+	text_u64(&t, folded);
+	add_comment(b, line);
+}
+
+static int init(struct builder *b)
+{
+	const struct pprof_input *in = b->input;
+	unsigned functions = in->locations->functions.count + 1,
+		 locations = in->locations->count + 1;
+	Pprof__Profile *p = &b->profile;
+
+	b->strings.arena = b->arena;
+	b->location_ids = take(b, locations * sizeof *b->location_ids);
+	b->function_ids = take(b, functions * sizeof *b->function_ids);
+	b->mapping_ids = take(b, STORE_MODULES_MAX * sizeof *b->mapping_ids);
+	p->sample_type = take(b, STORE_VALUES_MAX * sizeof *p->sample_type);
+	p->sample = take(b, PPROF_SAMPLES_MAX * sizeof *p->sample);
+	p->mapping = take(b, (STORE_MODULES_MAX + 1) * sizeof *p->mapping);
+	p->location = take(b, locations * sizeof *p->location);
+	p->function = take(b, functions * sizeof *p->function);
+	p->comment = take(b, (PPROF_COMMENTS_MAX + 1) * sizeof *p->comment);
+	return b->no_memory ? -ENOMEM : 0;
+}
+
+static int build(struct builder *b, struct pprof_result *ret)
+{
+	const struct pprof_input *in = b->input;
+	Pprof__Profile *p = &b->profile;
+	unsigned exe_id = 0;
+
+	if (init(b) < 0)
+		return -ENOMEM;
+	(void)string(b, ""); /* number 0 */
+	for (unsigned i = 0; i < in->kind->column_count; i++)
+		p->sample_type[p->n_sample_type++] = value_type(b, &in->kind->columns[i]);
+	p->period_type = value_type(b, &in->kind->period_type);
+	p->period = (int64_t)in->period;
+	p->time_nanos = (int64_t)in->time_ns;
+	p->duration_nanos = (int64_t)in->duration_ns;
+	if (in->kind->default_type)
+		p->default_sample_type = string(b, in->kind->default_type);
+
+	const struct symbols_module *exe = locations_executable(in->locations, &exe_id);
+	b->mapping_ids[exe_id] = add_mapping(b, exe); /* [0] is nobody's id */
+	unsigned added = add_rows(b);
+	ret->folded = in->rows->count - added;
+	if (ret->folded)
+		add_folded(b, added);
+	add_comments(b, ret->folded);
+	if (b->no_memory)
+		return -ENOMEM;
+	/* The generated type wants char *; packing does not write to it. */
+	p->n_string_table = b->strings.count;
+	p->string_table = (char **)(uintptr_t)b->strings.strings;
+	ret->samples = (unsigned)p->n_sample;
+	return 0;
+}
+
+/* protobuf-c hands out the packed message in pieces of a few bytes. */
+struct packer {
+	ProtobufCBuffer base;
+	const Pprof__Profile *profile;
+	struct gzip gzip;
+	uint64_t bytes;
+};
+
+static void append(ProtobufCBuffer *base, size_t n, const uint8_t *bytes)
+{
+	struct packer *p = (struct packer *)base;
+
+	p->bytes += n;
+	gzip_add(&p->gzip, bytes, n);
+}
+
+static void pack(void *opaque, struct vendor_guard *guard)
+{
+	struct packer *p = opaque;
+
+	(void)guard;
+	protobuf_c_message_pack_to_buffer(&p->profile->base, &p->base);
+}
+
+int pprof_write(const struct pprof_input *input, struct arena *a, gzip_write_fn write, void *opaque,
+		struct pprof_result *ret_result)
+{
+	struct builder *b = arena_alloc(a, sizeof *b);
+	struct packer *p = arena_alloc(a, sizeof *p);
+
+	*ret_result = (struct pprof_result){0};
+	if (!b || !p)
+		return -ENOMEM;
+	*b = (struct builder){
+		.input = input,
+		.names = input->locations,
+		.arena = a,
+		.profile = PPROF__PROFILE__INIT,
+	};
+	int rc = build(b, ret_result);
+	if (rc < 0)
+		return rc;
+	p->base.append = append;
+	p->profile = &b->profile;
+	rc = gzip_start(&p->gzip, a, write, opaque);
+	if (rc < 0)
+		return rc;
+	rc = vendor_try(pack, p);
+	int end = gzip_end(&p->gzip);
+	ret_result->bytes = p->bytes;
+	return rc < 0 ? rc : end;
+}

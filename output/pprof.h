@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * output/pprof: a snapshot with names as one profile.proto message, packed and compressed.
+ *
+ * The file keeps the strictest reader's rules: ids are 1..N in file order, every location has a
+ * line, everything that exists is referenced, strings are valid UTF-8, no field above 14.
+ * mapping[0] is the main executable, even without a sample.
+ *
+ * Size: readers refuse more than 16,000 samples or 4 MiB before compression.  Samples go in
+ * heaviest first; from the first one that would not fit on, all the rest become one sample of the
+ * synthetic frame PPROF_FOLDED, so totals stay right, and a comment says how many there were.
+ */
+#ifndef CPROF_OUTPUT_PPROF_H
+#define CPROF_OUTPUT_PPROF_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/arena.h"
+#include "core/store_format.h"
+#include "output/gzip.h"
+#include "output/locations.h"
+#include "output/snapshot.h"
+
+#define PPROF_SAMPLES_MAX  15999u		       /* the folded one included */
+#define PPROF_BYTES_MAX	   ((4u << 20) - (128u << 10)) /* the rest is for comments and mappings */
+#define PPROF_COMMENTS_MAX 64u
+#define PPROF_FOLDED	   "[cprof: over the file's size limit]"
+
+struct pprof_value_type {
+	const char *type, *unit;
+};
+
+/* What a kind of rows is in a file; names and order are Go's. */
+struct pprof_kind {
+	const char *name; /* in the file name */
+	struct pprof_value_type columns[STORE_VALUES_MAX];
+	unsigned column_count; /* as many as the rows have values */
+	struct pprof_value_type period_type;
+	const char *default_type; /* NULL: the last column */
+};
+
+/* By enum store_kind. */
+extern const struct pprof_kind pprof_kinds[KIND_COUNT];
+
+struct pprof_input {
+	const struct pprof_kind *kind;
+	const struct snapshot *rows;
+	struct locations *locations;
+	uint64_t time_ns, duration_ns; /* duration 0: no window */
+	uint64_t period;
+	const char *const *comments; /* of valid UTF-8 */
+	unsigned comment_count;
+};
+
+struct pprof_result {
+	unsigned samples; /* in the file */
+	unsigned folded;  /* rows that became one sample */
+	uint64_t bytes;	  /* before compression */
+};
+
+/* Writes the whole gzip member through write().  The rows' locations must be resolved; a row
+ * without them is folded. 0, -ENOMEM, -EPROTO, or what write() returned. Context: own
+ * (signal-safe).  Allocates: arena.  Locks: none. */
+int pprof_write(const struct pprof_input *input, struct arena *a, gzip_write_fn write, void *opaque,
+		struct pprof_result *ret_result);
+
+#endif

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * output/symbols: linkage names for addresses of one loaded module.
+ *
+ * A wrong name is worse than none.  So the file's build id must be the one that was recorded when
+ * the module was loaded (a replaced binary names nothing), and an address is named only by a symbol
+ * that covers it: code outside every symbol is left to the caller, who shows the module instead.
+ *
+ * Where several symbols cover an address the choice is the same in every run: the one that starts
+ * last (the innermost), then FUNC and IFUNC before NOTYPE, global before weak before local, fewer
+ * leading underscores, the shorter name, the smaller in strcmp's order.
+ */
+#ifndef CPROF_OUTPUT_SYMBOLS_H
+#define CPROF_OUTPUT_SYMBOLS_H
+
+#include <stdint.h>
+
+#include "core/arena.h"
+#include "core/store_view.h"
+
+#define SYMBOL_NAME_MAX 2048u /* longer names are cut, a NUL included */
+
+struct symbols_address {
+	uint64_t address; /* at run time */
+	const char *name; /* result: linkage name without a version, NULL: no symbol covers it */
+	/* How good the name is, for the choice above. */
+	uint64_t symbol_start;
+	unsigned symbol_rank;
+};
+
+struct symbols_module {
+	struct store_module_info info;
+	const char *path;	      /* absolute; the link of /proc/self/exe when info has none */
+	uint64_t process_realtime_ns; /* when the store was made */
+	/* Result: the path as in /proc/PID/maps (symbolic links resolved, " (deleted)" stripped).
+	 */
+	const char *canonical_path;
+};
+
+/* Names what can be named of n addresses, sorted and inside the module.  Files that are tried: the
+ * path, the main program's /proc/self/exe, the segment's /proc/self/map_files link (both fit only
+ * when this process runs the same binary, which the build id tells), then /usr/lib/debug for what
+ * is still unnamed.  The vdso is read from our own memory when its build id is the recorded one. 0
+ * or the error of the last file; -ESTALE: no file with the recorded build id. Stack use: 16 KiB.
+ * Context: own (signal-safe).  Allocates: arena.  Locks: none. */
+int symbols_resolve(struct symbols_module *m, struct arena *a, struct symbols_address *addresses,
+		    unsigned n);
+
+#endif
