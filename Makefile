@@ -71,11 +71,11 @@ $(B)/libcprof.so: $(BASE_O) $(call obj,$(PRELOAD)) $(B)/vendor.o preload/exports
 	  -Wl,-z,defs,-z,now,-z,relro,-z,nodelete -Wl,-soname,libcprof.so -Wl,--as-needed -static-libgcc
 
 $(B)/cprof: $(call obj,$(CLI)) $(BASE_O) $(B)/vendor.o
-	$(CC) -o $@ $^ $(LDFLAGS) -lprotobuf-c -lz
+	$(CC) -o $@ $^ $(LDFLAGS) -lz
 
 $(B)/unit/%: $(B)/obj/tests/unit/%.o $(B)/obj/tests/support/check.o $(BASE_O) $(B)/vendor.o
 	@mkdir -p $(@D)
-	$(CC) -o $@ $^ $(LDFLAGS) -lprotobuf-c -lz -lm -lpthread
+	$(CC) -o $@ $^ $(LDFLAGS) -lz -lm -lpthread
 unit: $(patsubst tests/unit/%.c,$(B)/unit/%,$(UNIT))
 
 # Victims are built as a distribution builds: optimised, no frame pointers, with symbols.
