@@ -276,9 +276,10 @@ static bool step_wide(struct walk *w, const struct eh_fde *fde, const struct cfi
 		bp = 0;
 	if (!wide_value(w, fde, &row->reg[CFI_RBX], cfa, w->bx, &bx))
 		bx = 0;
-	/* Growing on the same stack is the rule.  A frame that says itself where rsp comes from,
-	 * and that was interrupted, may go to any stack: then it is about to switch. */
-	if (sp <= w->sp || sp > w->view.hi) {
+	/* Growing on the same stack is the rule, though a leaf that has popped its return address
+	 * into a register leaves rsp as it is.  A frame that says itself where rsp comes from, and
+	 * that was interrupted, may go to any stack: then it is about to switch. */
+	if (sp < w->sp + !w->exact || sp > w->view.hi) {
 		if (!w->exact || rsp->how == CFI_VALUE_CFA ||
 		    !stack_choose(&w->view, w->own, w->uc, sp))
 			return end(w, UW_END_BOUNDS);
