@@ -73,10 +73,15 @@ $(B)/libcprof.so: $(BASE_O) $(call obj,$(PRELOAD)) $(B)/vendor.o preload/exports
 $(B)/cprof: $(call obj,$(CLI)) $(BASE_O) $(B)/vendor.o
 	$(CC) -o $@ $^ $(LDFLAGS) -lz
 
-$(B)/unit/%: $(B)/obj/tests/unit/%.o $(B)/obj/tests/support/check.o $(BASE_O) $(B)/vendor.o
+UNIT_SUPPORT := tests/support/check.c tests/support/storebuild.c tests/support/rawprof_read.c tests/support/rawprof_check.c
+$(B)/unit/%: $(B)/obj/tests/unit/%.o $(call obj,$(UNIT_SUPPORT)) $(BASE_O) $(B)/vendor.o
 	@mkdir -p $(@D)
 	$(CC) -o $@ $^ $(LDFLAGS) -lz -lm -lpthread
 unit: $(patsubst tests/unit/%.c,$(B)/unit/%,$(UNIT))
+
+# The strict decoder of the conformance test.
+$(B)/rawprof: $(call obj,tests/support/rawprof.c tests/support/rawprof_check.c tests/support/rawprof_read.c) $(GEN_O) $(B)/vendor.o $(BASE_O)
+	$(CC) -o $@ $^ $(LDFLAGS) -lz
 
 # Victims are built as a distribution builds: optimised, no frame pointers, with symbols.
 $(B)/programs/%: tests/programs/%.c
