@@ -1,0 +1,255 @@
+/* SPDX-License-Identifier: MIT */
+#include "cli/orphan.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define RUN_ROOT "/dev/shm"
+
+/* More than store.max_bytes allows. */
+#define STORE_BYTES_MAX (UINT64_C(2) << 30)
+
+/* Reads what the file holds; its holes stay zero and cost nothing.  From the front to the end: an
+ * index comes before the records that it names, so that what a living owner adds meanwhile is never
+ * half here. */
+static int copy_data(int fd, char *to, uint64_t size)
+{
+	off_t at = 0;
+
+	while ((uint64_t)at < size) {
+		off_t data = lseek(fd, at, SEEK_DATA);
+
+		if (data < 0)
+			return errno == ENXIO ? 0 : -errno;
+		off_t end = lseek(fd, data, SEEK_HOLE);
+		if (end < 0)
+			return -errno;
+		if ((uint64_t)end > size)
+			end = (off_t)size;
+		for (at = data; at < end;) {
+			ssize_t n = pread(fd, to + at, (size_t)(end - at), at);
+
+			if (n < 0 && errno == EINTR)
+				continue;
+			if (n < 0)
+				return -errno;
+			if (n == 0)
+				return 0; /* cut meanwhile */
+			at += n;
+		}
+	}
+	return 0;
+}
+
+static int fail(char why[256], int negative_errno, const char *what)
+{
+	snprintf(why, 256, "%s", what ? what : strerror(-negative_errno));
+	return negative_errno;
+}
+
+/* Strings of the header end inside their fields, and the program's name is one of a file. */
+static void make_harmless(struct store_header *h)
+{
+	h->program[sizeof h->program - 1] = '\0';
+	h->exe[sizeof h->exe - 1] = '\0';
+	h->cwd[sizeof h->cwd - 1] = '\0';
+	h->dir[sizeof h->dir - 1] = '\0';
+	if (h->cmdline_bytes > sizeof h->cmdline)
+		h->cmdline_bytes = sizeof h->cmdline;
+	for (char *c = h->program; *c; c++)
+		if (*c == '/' || (unsigned char)*c <= 0x20 || *c == 0x7f)
+			*c = '_';
+	if (h->program[0] == '\0' || h->program[0] == '.')
+		h->program[0] = '_';
+}
+
+int orphan_open(struct orphan *o, const char *path, char why[256])
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	struct stat st;
+
+	*o = (struct orphan){0};
+	if (fd < 0)
+		return fail(why, -errno, errno == ELOOP ? "a symbolic link is not followed" : NULL);
+	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) ||
+	    (size_t)st.st_size < sizeof(struct store_header) ||
+	    (uint64_t)st.st_size > STORE_BYTES_MAX) {
+		close(fd);
+		return fail(why, -EINVAL, "not a store of cprof");
+	}
+	o->bytes = (size_t)st.st_size;
+	o->owner = st.st_uid;
+	o->changed_ns = (uint64_t)st.st_mtim.tv_sec * 1000000000u + (uint64_t)st.st_mtim.tv_nsec;
+	void *copy = mmap(NULL, o->bytes, PROT_READ | PROT_WRITE,
+			  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (copy == MAP_FAILED) {
+		close(fd);
+		return fail(why, -ENOMEM, NULL);
+	}
+	o->header = copy;
+	int r = copy_data(fd, copy, o->bytes);
+	close(fd);
+	if (r < 0) {
+		orphan_close(o);
+		return fail(why, r, NULL);
+	}
+	r = store_view_init(&o->view, copy, o->bytes);
+	if (r == -EPROTO)
+		snprintf(why, 256,
+			 "a store of format %" PRIu32 ", and this cprof reads %u; use the cprof of "
+			 "that version",
+			 o->header->version, STORE_VERSION);
+	else if (r < 0)
+		snprintf(why, 256, "not a store of cprof, or damaged");
+	if (r < 0) {
+		orphan_close(o);
+		return r;
+	}
+	make_harmless(o->header);
+	return 0;
+}
+
+void orphan_close(struct orphan *o)
+{
+	if (o->header)
+		munmap(o->header, o->bytes);
+	*o = (struct orphan){0};
+}
+
+static size_t read_text(const char *path, char *buf, size_t size)
+{
+	FILE *f = fopen(path, "re");
+	size_t n = f ? fread(buf, 1, size - 1, f) : 0;
+
+	if (f)
+		fclose(f);
+	buf[n] = '\0';
+	return n;
+}
+
+/* As the library reads it: 32 hex digits, 16 in each word. */
+static bool is_this_boot(const uint64_t id[2])
+{
+	uint64_t now[2] = {0, 0};
+	unsigned digits = 0;
+	char buf[64];
+
+	(void)read_text("/proc/sys/kernel/random/boot_id", buf, sizeof buf);
+	for (const char *c = buf; *c && digits < 32; c++) {
+		const char *hex = "0123456789abcdef", *at = strchr(hex, *c);
+
+		if (at) {
+			now[digits / 16] = now[digits / 16] << 4 | (uint64_t)(at - hex);
+			digits++;
+		}
+	}
+	return digits < 32 || !(id[0] | id[1]) || (now[0] == id[0] && now[1] == id[1]);
+}
+
+bool orphan_is_alive(const struct orphan *o)
+{
+	char path[64], buf[1024], *field;
+	pid_t pid = (pid_t)o->header->pid;
+
+	if (pid <= 0 || !is_this_boot(o->header->boot_id))
+		return false;
+	snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
+	if (!read_text(path, buf, sizeof buf)) /* no such process, or no /proc */
+		return access("/proc/self/stat", R_OK) < 0 && (kill(pid, 0) == 0 || errno == EPERM);
+	/* Behind the last ')': the second field is the program's name and may hold anything. */
+	field = strrchr(buf, ')');
+	if (!field || field[1] != ' ' || strchr("ZX", field[2]))
+		return false;
+	for (int i = 2; i < 22 && field; i++)
+		field = strchr(field + 1, ' ');
+	return field && strtoull(field + 1, NULL, 10) == o->header->start_ticks;
+}
+
+uint64_t orphan_end_ns(const struct orphan *o)
+{
+	uint64_t start = atomic_load_explicit(&o->header->window_realtime_ns, memory_order_relaxed);
+	long processors = sysconf(_SC_NPROCESSORS_CONF);
+	uint64_t cpu_ns = 0, end;
+	struct store_sample s;
+	uint32_t cursor = 0;
+
+	while (store_view_next(&o->view, &cursor, &s))
+		if (s.kind == KIND_CPU && s.total[1] > s.base[1] &&
+		    __builtin_add_overflow(cpu_ns, s.total[1] - s.base[1], &cpu_ns))
+			cpu_ns = 0;
+	end = start + cpu_ns / (uint64_t)(processors > 0 ? processors : 1);
+	return o->changed_ns > end ? o->changed_ns : end;
+}
+
+struct search {
+	unsigned long pid;
+	void (*found)(void *opaque, const char *path);
+	void *opaque;
+	unsigned count;
+};
+
+/* "<pid>.<start ticks>.store" */
+static bool is_store_of(const char *name, unsigned long pid)
+{
+	char prefix[32];
+	int n = snprintf(prefix, sizeof prefix, "%lu.", pid);
+
+	if (strncmp(name, prefix, (size_t)n) != 0)
+		return false;
+	size_t digits = strspn(name + n, "0123456789");
+	return digits && strcmp(name + n + digits, ".store") == 0;
+}
+
+static void search_dir(struct search *s, const char *dir)
+{
+	DIR *d = opendir(dir);
+	struct dirent *e;
+
+	while (d && (e = readdir(d))) {
+		char path[PATH_MAX];
+
+		if (!is_store_of(e->d_name, s->pid) ||
+		    snprintf(path, sizeof path, "%s/%s", dir, e->d_name) >= (int)sizeof path)
+			continue;
+		s->found(s->opaque, path);
+		s->count++;
+	}
+	if (d)
+		closedir(d);
+}
+
+unsigned orphan_find(unsigned long pid, void (*found)(void *opaque, const char *path), void *opaque)
+{
+	struct search s = {.pid = pid, .found = found, .opaque = opaque};
+	const char *configured = getenv("CPROF_STORE_DIR");
+	char own[64], path[PATH_MAX];
+	struct dirent *e;
+
+	snprintf(own, sizeof own, RUN_ROOT "/cprof-%u", (unsigned)geteuid());
+	if (configured && configured[0])
+		search_dir(&s, configured);
+	if (!configured || strcmp(configured, own) != 0)
+		search_dir(&s, own);
+	if (geteuid() != 0)
+		return s.count;
+	DIR *d = opendir(RUN_ROOT);
+	while (d && (e = readdir(d))) {
+		snprintf(path, sizeof path, RUN_ROOT "/%s", e->d_name);
+		if (strncmp(e->d_name, "cprof-", 6) == 0 && strcmp(path, own) != 0 &&
+		    (!configured || strcmp(path, configured) != 0))
+			search_dir(&s, path);
+	}
+	if (d)
+		closedir(d);
+	return s.count;
+}

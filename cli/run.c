@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * cprof run: starts a program with libcprof.so in front of its LD_PRELOAD.
+ *
+ * Nothing stays behind: the command becomes the program.
+ */
+#include <errno.h>
+#include <limits.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cli/command.h"
+#include "cli/program.h"
+#include "config/settings.h"
+
+/* The library beside the command, as built and as installed. */
+static int find_library(char *ret_path, size_t size)
+{
+	static const char *const places[] = {"", "../lib/", "../lib/x86_64-linux-gnu/"};
+	char self[PATH_MAX], joined[PATH_MAX + 64];
+	ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
+
+	if (n <= 0)
+		return -errno;
+	self[n] = '\0';
+	*strrchr(self, '/') = '\0';
+	for (unsigned i = 0; i < sizeof places / sizeof places[0]; i++) {
+		char real[PATH_MAX];
+
+		snprintf(joined, sizeof joined, "%s/%slibcprof.so", self, places[i]);
+		if (realpath(joined, real) && access(real, R_OK) == 0 && strlen(real) < size) {
+			strcpy(ret_path, real);
+			return 0;
+		}
+	}
+	return -ENOENT;
+}
+
+/* LD_PRELOAD is a list with blanks and colons between its entries, and knows no quoting. */
+static int preload(const char *library)
+{
+	const char *old = getenv("LD_PRELOAD");
+	size_t n = strlen(library);
+	char *list;
+
+	if (old && strncmp(old, library, n) == 0 && (old[n] == '\0' || strchr(" :", old[n])))
+		return 0;
+	if (asprintf(&list, "%s%s%s", library, old && old[0] ? ":" : "", old ? old : "") < 0)
+		return -ENOMEM;
+	int r = setenv("LD_PRELOAD", list, 1);
+	free(list);
+	return r < 0 ? -errno : 0;
+}
+
+/* Checks one option and puts it into the environment.  given: how the user wrote it. */
+static int set(const char *given, const char *dotted, const char *value)
+{
+	char buf[256] = "", path[PATH_MAX + SETTINGS_PATH_BYTES];
+	struct text why = TEXT_ON(buf);
+	struct settings_option option;
+	struct settings s;
+	unsigned index;
+
+	settings_defaults(&s);
+	int r = settings_set(&s, dotted, value, &index, &why);
+	if (r == -EINVAL && value[0] != '/') {
+		/* A path may be relative here: there is a directory that it refers to. */
+		char cwd[PATH_MAX];
+		struct text again = TEXT_ON(buf);
+
+		for (index = 0; settings_option(index, &option); index++) {
+			char name[64];
+
+			snprintf(name, sizeof name, "%s.%s", option.section, option.key);
+			if (strcmp(name, dotted) == 0)
+				break;
+		}
+		if (option.type == SETTINGS_PATH && getcwd(cwd, sizeof cwd) &&
+		    snprintf(path, sizeof path, "%s/%s", cwd, value) < (int)sizeof path) {
+			value = path;
+			r = settings_set(&s, dotted, value, &index, &again);
+		}
+	}
+	if (r < 0)
+		return usage_error(&command_run, "%s %s: %s", given, value, buf);
+	(void)settings_option(index, &option);
+	return setenv(option.variable, value, 1) < 0 ? EXIT_FAILED : EXIT_OK;
+}
+
+/* --set section.key=value */
+static int set_pair(char *pair)
+{
+	char *equals = strchr(pair, '=');
+	char given[128];
+
+	if (!equals)
+		return usage_error(&command_run, "--set %s: expected section.key=value", pair);
+	*equals = '\0';
+	snprintf(given, sizeof given, "--set %.64s =", pair);
+	return set(given, pair, equals + 1);
+}
+
+/* *ret_program: where the program is in argv, 0 when the help was wanted instead. */
+static int parse(int argc, char **argv, int *ret_program)
+{
+	static const struct {
+		const char *name, *dotted;
+	} options[] = {{"--dir", "output.dir"}, {"--hz", "cpu.hz"}, {"--signal", "output.signal"}};
+	int i, status = EXIT_OK;
+
+	for (i = 1; i < argc && argv[i][0] == '-' && status == EXIT_OK; i++) {
+		const char *name = argv[i];
+		char *value;
+		int is = 0;
+
+		if (strcmp(name, "--") == 0) {
+			i++;
+			break;
+		}
+		if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0) {
+			*ret_program = 0;
+			return usage_show(&command_run);
+		}
+		if (strcmp(name, "--thread-id") == 0) {
+			status = set(name, "cpu.thread_id", "yes");
+			continue;
+		}
+		for (unsigned o = 0; o < sizeof options / sizeof options[0] && !is; o++) {
+			is = option_is(argc, argv, &i, options[o].name, &value);
+			if (is > 0)
+				status = set(options[o].name, options[o].dotted, value);
+		}
+		if (!is && (is = option_is(argc, argv, &i, "--set", &value)) > 0)
+			status = set_pair(value);
+		if (is < 0)
+			return usage_error(&command_run, "%s needs a value", name);
+		if (!is)
+			return usage_error(&command_run, "%s is no option", name);
+	}
+	*ret_program = i;
+	if (status == EXIT_OK && i >= argc)
+		return usage_error(&command_run, "no program given");
+	return status;
+}
+
+static int run(int argc, char **argv)
+{
+	char library[PATH_MAX], path[PATH_MAX], buf[512];
+	const char *why;
+	int first = 0, status;
+
+	status = parse(argc, argv, &first);
+	if (status != EXIT_OK || first == 0)
+		return status;
+	if (find_library(library, sizeof library) < 0) {
+		say("run: libcprof.so is not beside cprof nor in ../lib; install both together");
+		return EXIT_FAILED;
+	}
+	if (strpbrk(library, ": ")) {
+		say("run: %s: LD_PRELOAD cannot hold a path with a colon or a blank; move it",
+		    library);
+		return EXIT_FAILED;
+	}
+	argv += first;
+	int found = program_find(argv[0], path, sizeof path);
+	if (found == 0 && (why = program_obstacle(path, buf)))
+		say("run: %s cannot be profiled: %s; running it all the same", argv[0], why);
+	if (preload(library) < 0) {
+		say("run: out of memory");
+		return EXIT_FAILED;
+	}
+	execvp(argv[0], argv);
+	int e = errno;
+	say("run: %s: %s", argv[0], strerror(e));
+	return e == ENOENT ? EXIT_NO_PROGRAM : EXIT_NO_EXEC;
+}
+
+const struct command command_run = {
+	.name = "run",
+	.run = run,
+	.arguments = "[OPTION]... [--] PROGRAM [ARGUMENT]...",
+	.summary = "run a program and profile it",
+	.help = "Runs PROGRAM with libcprof.so preloaded. It writes a profile when it gets "
+		"SIGUSR2, and at\n"
+		"its exit.\n"
+		"\n"
+		"  --dir DIR                where profiles go (default /tmp/cprof-<uid>)\n"
+		"  --hz N                   samples per second of CPU time (default 100)\n"
+		"  --signal SIG             the signal that asks for a profile, or none\n"
+		"  --thread-id              label every CPU sample with its thread id\n"
+		"  --set SECTION.KEY=VALUE  any option; cprof options lists them\n"
+		"\n"
+		"Exit code: the program's; 126 when it cannot be executed, 127 when there is none, "
+		"2 when an\n"
+		"option is wrong, 1 when libcprof.so is missing.\n",
+};
