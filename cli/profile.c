@@ -73,6 +73,14 @@ static uint32_t put_mapping(struct adder *a, const struct profile_mapping *m)
 	return i;
 }
 
+/* For a file without any, as in pprof. */
+static uint32_t fake_mapping(struct adder *a)
+{
+	const char *empty = pool_text(&a->p->strings, "");
+
+	return put_mapping(a, &(struct profile_mapping){.file = empty, .build_id = empty});
+}
+
 static uint32_t add_mapping(struct adder *a, size_t index)
 {
 	const Pprof__Mapping *m = a->d.message->mapping[index];
@@ -131,9 +139,7 @@ static uint32_t add_location(struct adder *a, size_t index)
 	ptrdiff_t mapping_at = decode_find(a->d.mappings, m->n_mapping, l->mapping_id);
 	uint32_t mapping = PROFILE_NONE;
 	if (m->n_mapping == 0)
-		mapping = put_mapping(
-			a, &(struct profile_mapping){.file = pool_text(&p->strings, ""),
-						     .build_id = pool_text(&p->strings, "")});
+		mapping = fake_mapping(a);
 	else if (mapping_at >= 0)
 		mapping = add_mapping(a, (size_t)mapping_at);
 	if (mapping != PROFILE_NONE && mapping_at >= 0)
@@ -350,8 +356,8 @@ static void add_all(struct adder *a)
 	a->locations = memory_get(m->n_location * sizeof *a->locations);
 	add_header(a);
 	/* The main program is first whatever the samples touch first. */
-	if (a->p->mapping_keys.count == 0 && m->n_mapping)
-		(void)add_mapping(a, 0);
+	if (a->p->mapping_keys.count == 0)
+		(void)(m->n_mapping ? add_mapping(a, 0) : fake_mapping(a));
 	for (size_t i = 0; i < m->n_sample; i++)
 		if (!is_zero(m->sample[i]))
 			add_sample(a, m->sample[i]);
