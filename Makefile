@@ -74,7 +74,8 @@ $(B)/cprof: $(call obj,$(CLI)) $(BASE_O) $(B)/vendor.o
 	$(CC) -o $@ $^ $(LDFLAGS) -lz
 
 UNIT_SUPPORT := tests/support/check.c tests/support/storebuild.c tests/support/rawprof_read.c tests/support/rawprof_check.c
-$(B)/unit/%: $(B)/obj/tests/unit/%.o $(call obj,$(UNIT_SUPPORT)) $(BASE_O) $(B)/vendor.o
+CLI_TESTED := $(filter-out cli/main.c,$(CLI))
+$(B)/unit/%: $(B)/obj/tests/unit/%.o $(call obj,$(UNIT_SUPPORT) $(CLI_TESTED)) $(BASE_O) $(B)/vendor.o
 	@mkdir -p $(@D)
 	$(CC) -o $@ $^ $(LDFLAGS) -lz -lm -lpthread
 unit: $(patsubst tests/unit/%.c,$(B)/unit/%,$(UNIT))
