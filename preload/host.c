@@ -164,6 +164,7 @@ static void start(const char *argv0, char *const *envp)
 	if (!host.settings.cpu_enabled || pthread_key_create(&end_key, on_thread_end) != 0 ||
 	    pthread_atfork(before_fork, after_fork_parent, after_fork_child) != 0)
 		return;
+	modules_init();
 	host.on = true;
 	sampler_init(host.settings.cpu_hz);
 	signals_init(true, host.settings.output_signal);

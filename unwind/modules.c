@@ -5,6 +5,7 @@
 #include <elf.h>
 #include <link.h>
 #include <stdbool.h>
+#include <sys/auxv.h>
 
 #include "core/text.h"
 
@@ -24,6 +25,16 @@ static struct {
 	_Atomic uint64_t check, id;
 } cache[CACHE_SLOTS];
 static _Atomic uint32_t epoch = 1;
+
+/* The main program's, as the kernel gave them. */
+static const ElfW(Phdr) * exe_phdr;
+static unsigned exe_phdr_count;
+
+void modules_init(void)
+{
+	exe_phdr = (const void *)getauxval(AT_PHDR);
+	exe_phdr_count = (unsigned)getauxval(AT_PHNUM);
+}
 
 void modules_changed(void)
 {
@@ -63,24 +74,45 @@ static void read_build_id(const char *note, size_t bytes, struct store_module_in
 	}
 }
 
-/* Reads the program headers of the object that pc is in; they lie in its first page, which stays
- * mapped as long as the object does.  false when it is no ELF file as we know them. */
+/*
+ * Where the program headers are in memory.  The ELF header lies at the load bias, in a segment that
+ * stays mapped as long as the object does; dlfo_map_start is no substitute, because of an object
+ * with gaps between its segments glibc reports only the segment of the address (node).  A program
+ * that is not position-independent has bias 0 and no header there: the kernel told the loader where
+ * its program headers are.
+ */
+static const ElfW(Phdr) * program_headers(const struct link_map *map, unsigned *ret_count)
+{
+	const ElfW(Ehdr) *ehdr = (const void *)map->l_addr;
+	struct dl_find_object object;
+
+	if (map->l_addr == 0) {
+		*ret_count = exe_phdr_count;
+		return exe_phdr;
+	}
+	if (_dl_find_object((void *)map->l_addr, &object) != 0 || object.dlfo_link_map != map ||
+	    memcmp(ehdr->e_ident, ELFMAG, SELFMAG) != 0 ||
+	    ehdr->e_phentsize != sizeof(ElfW(Phdr)) ||
+	    ehdr->e_phoff + ehdr->e_phnum * sizeof(ElfW(Phdr)) > 4096)
+		return NULL;
+	*ret_count = ehdr->e_phnum;
+	return (const void *)(map->l_addr + ehdr->e_phoff);
+}
+
+/* Describes the executable segment that pc is in; false when there is none that we can read. */
 static bool read_module(const struct dl_find_object *object, uint64_t pc, const char *exe,
 			struct store_module_info *info)
 {
-	const char *image = object->dlfo_map_start;
-	const ElfW(Ehdr) *ehdr = (const void *)image;
 	const struct link_map *map = object->dlfo_link_map;
+	unsigned count;
+	const ElfW(Phdr) *phdr = program_headers(map, &count);
 	bool found = false;
 
-	if (memcmp(ehdr->e_ident, ELFMAG, SELFMAG) != 0 ||
-	    ehdr->e_phentsize != sizeof(ElfW(Phdr)) ||
-	    ehdr->e_phoff + ehdr->e_phnum * sizeof(ElfW(Phdr)) > 4096)
+	if (!phdr)
 		return false;
-	const ElfW(Phdr) *phdr = (const void *)(image + ehdr->e_phoff);
-
-	*info = (struct store_module_info){.bias = map->l_addr, .path = map->l_name};
-	for (unsigned i = 0; i < ehdr->e_phnum; i++) {
+	*info = (struct store_module_info){
+		.bias = map->l_addr, .path = map->l_name, .build_id = (const uint8_t *)""};
+	for (unsigned i = 0; i < count; i++) {
 		const ElfW(Phdr) *p = &phdr[i];
 		uint64_t start = map->l_addr + p->p_vaddr;
 

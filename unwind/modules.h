@@ -14,6 +14,10 @@
 
 #include "core/store.h"
 
+/* At start: where the main program's headers are.
+ * Context: own.  Allocates: no.  Locks: none. */
+void modules_init(void);
+
 /* Turns n addresses (as unwind gives them) into frames, in place; frames of libcprof.so itself are
  * left out.  exe: path of the main program.  Returns the number of frames. Context: signal.
  * Allocates: store.  Locks: none. */
