@@ -5,17 +5,13 @@
 
 #include "core/as_safe.h"
 
-static uint64_t word_at(uint64_t address)
+/* Copies words of code; false when they cannot be read, as in a gap of a module's mapping. */
+static bool read_code(uint64_t at, uint64_t *words, unsigned n)
 {
-	return *(const uint64_t *)(uintptr_t)address;
-}
-
-/* Copies n bytes of code; false when they cannot be read, as in a gap of a module's mapping. */
-static bool read_code(uint64_t at, uint8_t *bytes, unsigned n)
-{
-	if (!stack_probe(at) || !stack_probe(at + n - 1))
+	if (!stack_probe(at) || !stack_probe(at + 8 * n - 1))
 		return false;
-	memcpy(bytes, (const void *)(uintptr_t)at, n);
+	for (unsigned i = 0; i < n; i++)
+		words[i] = stack_word(at + 8 * i);
 	return true;
 }
 
@@ -30,9 +26,10 @@ static bool in_module(uint64_t pc)
 static bool at_plt_entry(uint64_t pc)
 {
 	static const uint8_t endbr64[] = {0xf3, 0x0f, 0x1e, 0xfa};
-	uint8_t code[16], *c = code;
+	uint64_t code[2];
+	const uint8_t *c = (const uint8_t *)code;
 
-	if (!read_code(pc, code, sizeof code))
+	if (!read_code(pc, code, 2))
 		return false;
 	if (memcmp(c, endbr64, sizeof endbr64) == 0)
 		c += sizeof endbr64;
@@ -43,16 +40,36 @@ static bool at_plt_entry(uint64_t pc)
 	return c[0] == 0x68 && (c[5] == 0xe9 || (c[5] == 0xf2 && c[6] == 0xe9));
 }
 
-/* Does a call instruction end here?  The five forms that compilers use. */
+/* Length of an instruction "ff /2" (call through a register or memory) by its ModRM byte. */
+static unsigned call_length(uint8_t modrm)
+{
+	unsigned mod = modrm >> 6, rm = modrm & 7;
+	unsigned length = 2 + (mod != 3 && rm == 4); /* a SIB byte */
+
+	if (mod == 1)
+		length += 1;
+	if (mod == 2 || (mod == 0 && rm == 5))
+		length += 4;
+	return length;
+}
+
+/* Does a call instruction end here? */
 static bool after_call(uint64_t pc)
 {
-	uint8_t c[6];
+	uint64_t code;
+	const uint8_t *end = (const uint8_t *)(&code + 1);
 
-	if (!in_module(pc) || !read_code(pc - sizeof c, c, sizeof c))
+	if (!in_module(pc) || !read_code(pc - 8, &code, 1))
 		return false;
-	return c[1] == 0xe8 || (c[0] == 0xff && c[1] == 0x15) ||
-	       (c[0] == 0xff && (c[1] & 0xf8) == 0x90) || (c[3] == 0xff && (c[4] & 0xf8) == 0x50) ||
-	       (c[4] == 0xff && (c[5] & 0xf8) == 0xd0);
+	if (end[-5] == 0xe8)
+		return true;
+	for (unsigned length = 2; length <= 7; length++) {
+		const uint8_t *at = end - length;
+
+		if (at[0] == 0xff && (at[1] & 0x38) == 0x10 && call_length(at[1]) == length)
+			return true;
+	}
+	return false;
 }
 
 static bool by_frame_pointer(struct stack_view *view, struct guess *f)
@@ -61,8 +78,8 @@ static bool by_frame_pointer(struct stack_view *view, struct guess *f)
 
 	if (f->bp < f->sp || f->bp % 8 != 0 || !stack_holds(view, f->bp, 16))
 		return false;
-	caller_bp = word_at(f->bp);
-	ra = word_at(f->bp + 8);
+	caller_bp = stack_word(f->bp);
+	ra = stack_word(f->bp + 8);
 	if (caller_bp <= f->bp && !in_module(ra))
 		return false;
 	f->pc = ra;
@@ -77,7 +94,7 @@ static bool by_word_at_sp(struct stack_view *view, struct guess *f, uint64_t off
 
 	if (!stack_holds(view, f->sp + offset, 8))
 		return false;
-	ra = word_at(f->sp + offset);
+	ra = stack_word(f->sp + offset);
 	if (!after_call(ra))
 		return false;
 	f->pc = ra;
@@ -88,7 +105,7 @@ static bool by_word_at_sp(struct stack_view *view, struct guess *f, uint64_t off
 bool guess_caller(struct stack_view *view, struct guess *f)
 {
 	if (f->exact && f->in_module && at_plt_entry(f->pc) && stack_holds(view, f->sp, 8)) {
-		f->pc = word_at(f->sp);
+		f->pc = stack_word(f->sp);
 		f->sp += 8;
 		return true;
 	}

@@ -30,6 +30,17 @@ bool stack_probe(uintptr_t address);
 bool stack_choose(struct stack_view *ret_view, const struct uw_stack *own, const void *uc,
 		  uintptr_t sp);
 
+/* The word at an address that a view holds.  Damaged stacks have no alignment, and a foreign
+ * frame's words are no object of this program's: so neither alignment nor bounds are a sanitizer's
+ * business. Context: signal.  Allocates: no.  Locks: none. */
+__attribute__((no_sanitize("address", "undefined"))) static inline uint64_t
+stack_word(uintptr_t address)
+{
+	typedef uint64_t any_word __attribute__((aligned(1), may_alias));
+
+	return *(const any_word *)address;
+}
+
 /* Cold half of stack_holds. */
 bool stack_extend(struct stack_view *view, uintptr_t address, uintptr_t bytes);
 

@@ -36,15 +36,6 @@ static const uint8_t greg_of[] = {
 
 #define GREGS_END (offsetof(ucontext_t, uc_mcontext.gregs) + sizeof(gregset_t))
 
-static uint64_t word_at(uint64_t address)
-{
-	/* memcpy: a damaged stack has no alignment. */
-	uint64_t v;
-
-	memcpy(&v, (const void *)(uintptr_t)address, sizeof v);
-	return v;
-}
-
 static bool end(struct walk *w, enum uw_end why)
 {
 	w->end = why;
@@ -92,7 +83,7 @@ static bool read_stack(struct walk *w, uint64_t address, uint64_t *ret_value)
 {
 	if (!stack_holds(&w->view, address, 8))
 		return false;
-	*ret_value = word_at(address);
+	*ret_value = stack_word(address);
 	return true;
 }
 
@@ -107,7 +98,7 @@ static bool read_anywhere(void *arg, uint64_t address, uint64_t *ret_value)
 		return true;
 	if (!w->exact || !stack_probe(address) || !stack_probe(address + 7))
 		return false;
-	*ret_value = word_at(address);
+	*ret_value = stack_word(address);
 	return true;
 }
 
@@ -391,7 +382,7 @@ static unsigned step_ordinary(struct walk *w, uint64_t *pc, unsigned depth, unsi
 		cfa += (uint64_t)rule_cfa_offset(rule);
 		if (cfa <= sp || cfa - 8 < lo || cfa - 8 > room)
 			break;
-		ra = word_at(cfa - 8);
+		ra = stack_word(cfa - 8);
 		if (!is_code_address(ra))
 			break;
 		rbp_at = cfa + (uint64_t)rule_rbp_offset(rule);
@@ -401,12 +392,12 @@ static unsigned step_ordinary(struct walk *w, uint64_t *pc, unsigned depth, unsi
 		if (rule_rbp_how(rule) == SAVED_AT_CFA) {
 			if (rbp_at < lo || rbp_at > room)
 				break;
-			bp = word_at(rbp_at);
+			bp = stack_word(rbp_at);
 		}
 		if (rule_rbx_how(rule) == SAVED_AT_CFA) {
 			if (rbx_at < lo || rbx_at > room)
 				break;
-			bx = word_at(rbx_at);
+			bx = stack_word(rbx_at);
 		}
 		sp = cfa;
 		at = ra - 1;
