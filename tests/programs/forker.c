@@ -12,17 +12,18 @@
 
 static volatile unsigned long sink;
 
-#define WORK(name)                                                                                 \
+#define WORK(name, n)                                                                              \
 	__attribute__((noinline)) static void name(void)                                           \
 	{                                                                                          \
 		clock_t until = clock() + CLOCKS_PER_SEC * 2 / 5;                                  \
 		while (clock() < until)                                                            \
 			for (int i = 0; i < 100000; i++)                                           \
-				sink += (unsigned long)i;                                          \
+				sink += (unsigned long)i * n;                                          \
 	}
-WORK(parent_work)
-WORK(child_work)
-WORK(grandchild_work)
+/* Different bodies, or gcc would make one function of the three. */
+WORK(parent_work, 3)
+WORK(child_work, 5)
+WORK(grandchild_work, 7)
 
 int main(void)
 {
