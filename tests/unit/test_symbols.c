@@ -1,0 +1,274 @@
+/* SPDX-License-Identifier: MIT */
+#include "output/symbols.h"
+
+#include <dlfcn.h>
+#include <elf.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "core/store.h"
+#include "tests/support/check.h"
+#include "tests/support/storebuild.h"
+
+/* Names with a choice: the visible one, without underscores, is taken for all of them. */
+int chosen_name(int x);
+int __chosen_alias(int x) __attribute__((alias("chosen_name")));
+__attribute__((noinline)) int chosen_name(int x)
+{
+	return x * 3 + 1;
+}
+int weak_alias(int x) __attribute__((weak, alias("_strong_name")));
+int _strong_name(int x);
+__attribute__((noinline)) int _strong_name(int x)
+{
+	return x * 5 + 1;
+}
+
+/* Code that no symbol covers, between two that do. */
+extern const char sym_sized[], sym_bare[], sym_after[];
+__asm__(".text\n"
+	".globl sym_sized\n.type sym_sized, @notype\nsym_sized: nop\nnop\n.size sym_sized, 2\n"
+	".globl sym_bare\n.type sym_bare, @function\nsym_bare: nop\nnop\n.size sym_bare, 0\n"
+	".globl sym_after\n.type sym_after, @function\nsym_after: ret\n.size sym_after, 1\n");
+
+static struct store store;
+static struct arena arena;
+
+static struct symbols_module module_of(const void *pc)
+{
+	struct symbols_module m = {.process_realtime_ns = UINT64_MAX};
+	struct store_view v;
+
+	storebuild_open(&store, 4 << 20);
+	storebuild_modules(&store);
+	store_view_of(&store, &v);
+	CHECK_EQ(store_view_module(&v, storebuild_module_of(&store, pc), &m.info), 0);
+	m.path = m.info.is_exe ? store.header->exe : m.info.path;
+	return m;
+}
+
+static void done(void)
+{
+	arena_drop(&arena);
+	storebuild_close(&store);
+}
+
+static const char *name_of(struct symbols_module *m, const void *pc)
+{
+	struct symbols_address a = {.address = (uint64_t)pc};
+
+	(void)symbols_resolve(m, &arena, &a, 1);
+	return a.name ? a.name : "(none)";
+}
+
+TEST(symbols_name_code_of_this_program)
+{
+	struct symbols_module m = module_of((void *)(uintptr_t)chosen_name);
+
+	CHECK_STR(name_of(&m, (char *)(uintptr_t)symbols_resolve + 1), "symbols_resolve");
+	CHECK_STR(m.canonical_path, store.header->exe);
+	CHECK_STR(name_of(&m, (void *)(uintptr_t)module_of), "module_of");
+	done();
+}
+
+TEST(symbols_choice_among_aliases_is_the_documented_one)
+{
+	struct symbols_module m = module_of((void *)(uintptr_t)chosen_name);
+
+	CHECK_STR(name_of(&m, (void *)(uintptr_t)chosen_name), "chosen_name");
+	CHECK_STR(name_of(&m, (void *)(uintptr_t)_strong_name), "_strong_name");
+	done();
+}
+
+TEST(symbols_size_is_respected)
+{
+	struct symbols_module m = module_of((void *)(uintptr_t)chosen_name);
+
+	CHECK_STR(name_of(&m, sym_sized), "sym_sized");
+	CHECK_STR(name_of(&m, sym_sized + 1), "sym_sized");
+	CHECK_STR(name_of(&m, sym_bare), "(none)"); /* no size: covers nothing */
+	CHECK_STR(name_of(&m, sym_bare + 1), "(none)");
+	CHECK_STR(name_of(&m, sym_after), "sym_after");
+	done();
+}
+
+TEST(symbols_many_addresses_at_once)
+{
+	struct symbols_module m = module_of((void *)(uintptr_t)chosen_name);
+	static struct symbols_address a[20000];
+	unsigned named = 0, n = 0;
+
+	for (uint64_t at = m.info.start; at < m.info.limit && n < 20000; at += 3)
+		a[n++].address = at;
+	CHECK_EQ(symbols_resolve(&m, &arena, a, n), 0);
+	for (unsigned i = 0; i < n; i++)
+		named += a[i].name != NULL;
+	CHECK(named > n / 2);
+	for (unsigned i = 0; i < n; i += n / 50 + 1) {
+		const char *one = name_of(&m, (void *)a[i].address);
+
+		CHECK_STR(a[i].name ? a[i].name : "(none)", one);
+	}
+	done();
+}
+
+TEST(symbols_of_libc_lose_their_version_and_get_the_canonical_path)
+{
+	void *memcpy_at = dlsym(RTLD_NEXT, "qsort");
+	struct symbols_module m = module_of(memcpy_at);
+	char real[4096];
+
+	CHECK_STR(name_of(&m, memcpy_at), "qsort");
+	CHECK(realpath(m.info.path, real) != NULL);
+	CHECK_STR(m.canonical_path, real);
+	done();
+}
+
+TEST(symbols_of_the_vdso)
+{
+	struct symbols_module m;
+	struct store_view v;
+	unsigned id, found = 0;
+
+	storebuild_open(&store, 4 << 20);
+	storebuild_modules(&store);
+	store_view_of(&store, &v);
+	for (id = 1; store_view_module(&v, id, &m.info) == 0 && !m.info.is_vdso; id++)
+		;
+	if (!m.info.is_vdso) {
+		done();
+		SKIP("no vdso");
+	}
+	m.path = "[vdso]";
+	for (uint64_t at = m.info.start; at < m.info.limit; at += 16)
+		found += name_of(&m, (void *)at)[0] != '(';
+	CHECK_STR(m.canonical_path, "[vdso]");
+	CHECK(found > 0);
+	/* Another kernel's vdso names nothing. */
+	uint8_t other[20] = {1};
+	m.info.build_id = other;
+	struct symbols_address a = {.address = m.info.start + 0x800};
+	CHECK_EQ(symbols_resolve(&m, &arena, &a, 1), -ESTALE);
+	CHECK(a.name == NULL);
+	CHECK_STR(m.canonical_path, "[vdso]");
+	done();
+}
+
+TEST(symbols_of_a_replaced_binary_are_not_used)
+{
+	struct symbols_module m = module_of((void *)(uintptr_t)chosen_name);
+	uint8_t other[20];
+
+	memcpy(other, m.info.build_id, 20);
+	other[19] ^= 1;
+	m.info.build_id = other;
+	CHECK_STR(name_of(&m, (void *)(uintptr_t)chosen_name), "(none)");
+	CHECK_STR(m.canonical_path, store.header->exe);
+	/* A record without a build id does not fit a file that has one. */
+	m.info.build_id_bytes = 0;
+	CHECK_STR(name_of(&m, (void *)(uintptr_t)chosen_name), "(none)");
+	done();
+}
+
+TEST(symbols_of_a_deleted_main_program_come_from_its_link)
+{
+	struct symbols_module m = module_of((void *)(uintptr_t)chosen_name);
+
+	m.path = "/nonexistent/program (deleted)";
+	CHECK_STR(name_of(&m, (void *)(uintptr_t)chosen_name), "chosen_name");
+	CHECK_STR(m.canonical_path, store.header->exe);
+	/* A library has no such link. */
+	m.info.is_exe = false;
+	m.info.start = m.info.limit = 0; /* nor does map_files know it */
+	CHECK_STR(name_of(&m, (void *)(uintptr_t)chosen_name), "(none)");
+	CHECK_STR(m.canonical_path, "/nonexistent/program");
+	done();
+}
+
+TEST(symbols_without_a_path_or_with_a_relative_one)
+{
+	struct symbols_module m = module_of((void *)(uintptr_t)chosen_name);
+
+	m.info.is_exe = false;
+	m.info.start = m.info.limit = 0;
+	m.path = "";
+	CHECK_STR(name_of(&m, (void *)(uintptr_t)chosen_name), "(none)");
+	CHECK_STR(m.canonical_path, "");
+	m.path = "build/unit/test_symbols";
+	CHECK_STR(name_of(&m, (void *)(uintptr_t)chosen_name), "(none)");
+	done();
+}
+
+TEST(symbols_a_path_that_is_a_fifo_or_a_directory_does_not_hang)
+{
+	struct symbols_module m = module_of((void *)(uintptr_t)chosen_name);
+	char fifo[] = "/tmp/cprof-fifo-XXXXXX";
+
+	CHECK(mkdtemp(fifo) != NULL);
+	m.info.is_exe = false;
+	m.info.start = m.info.limit = 0;
+	m.path = fifo;
+	CHECK_STR(name_of(&m, (void *)(uintptr_t)chosen_name), "(none)");
+	CHECK_EQ(rmdir(fifo), 0);
+	CHECK_EQ(mkfifo(fifo, 0600), 0);
+	CHECK_STR(name_of(&m, (void *)(uintptr_t)chosen_name), "(none)");
+	CHECK_EQ(unlink(fifo), 0);
+	done();
+}
+
+/* Copies the program without its build id note. */
+static void copy_without_build_id(const char *to)
+{
+	int in = open("/proc/self/exe", O_RDONLY), out = open(to, O_RDWR | O_CREAT | O_TRUNC, 0700);
+	static char bytes[8 << 20];
+	ssize_t n = read(in, bytes, sizeof bytes);
+
+	CHECK(n > 0);
+	Elf64_Ehdr *head = (Elf64_Ehdr *)bytes;
+	Elf64_Phdr *p = (Elf64_Phdr *)(bytes + head->e_phoff);
+	Elf64_Shdr *s = (Elf64_Shdr *)(bytes + head->e_shoff);
+	for (unsigned i = 0; i < head->e_phnum; i++)
+		if (p[i].p_type == PT_NOTE)
+			p[i].p_type = PT_NULL;
+	for (unsigned i = 0; i < head->e_shnum; i++)
+		if (s[i].sh_type == SHT_NOTE)
+			s[i].sh_type = SHT_PROGBITS;
+	CHECK_EQ(write(out, bytes, (size_t)n), n);
+	close(in);
+	close(out);
+}
+
+TEST(symbols_without_a_build_id_need_a_file_older_than_the_profile)
+{
+	struct symbols_module m = module_of((void *)(uintptr_t)chosen_name);
+	char path[] = "/tmp/cprof-noid-XXXXXX";
+	struct timespec now;
+
+	close(mkstemp(path));
+	copy_without_build_id(path);
+	clock_gettime(CLOCK_REALTIME, &now);
+	m.path = path;
+	m.info.build_id_bytes = 0;
+	m.process_realtime_ns = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+	CHECK_STR(name_of(&m, (void *)(uintptr_t)chosen_name), "chosen_name");
+	m.process_realtime_ns -= 10000000000u; /* the file was changed after the process began */
+	CHECK_STR(name_of(&m, (void *)(uintptr_t)chosen_name), "(none)");
+	unlink(path);
+	done();
+}
+
+TEST(symbols_out_of_memory_is_an_error)
+{
+	struct symbols_module m = module_of((void *)(uintptr_t)chosen_name);
+	struct arena tiny = {.max_bytes = 1};
+	struct symbols_address a = {.address = (uint64_t)chosen_name};
+
+	CHECK_EQ(symbols_resolve(&m, &tiny, &a, 1), -ENOMEM);
+	done();
+}
