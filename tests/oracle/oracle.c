@@ -56,6 +56,7 @@ struct sample {
 	unsigned code_count;
 	struct uw_stack stack;
 	struct uw_result ours;
+	uint64_t walk_ns; /* what the walk took, with whatever caches the program had left us */
 	uint64_t pc[FRAMES_MAX];
 	atomic_bool complete;
 };
@@ -77,6 +78,14 @@ static const uint8_t greg_of[17] = {
 	REG_RAX, REG_RDX, REG_RCX, REG_RBX, REG_RSI, REG_RDI, REG_RBP, REG_RSP, REG_R8,
 	REG_R9,	 REG_R10, REG_R11, REG_R12, REG_R13, REG_R14, REG_R15, REG_RIP,
 };
+
+static uint64_t now_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
 
 /* JIT code is gone when the program exits, and libunwind steps otherwise from code that is not
  * there: what it would read of it is kept. */
@@ -131,8 +140,10 @@ static void on_tick(int sig, siginfo_t *info, void *context)
 	s->slice_bytes = n;
 	s->slice = slices + at;
 	s->stack = own_stack;
-	memcpy(slices + at, (const void *)lo, n);
+	s->walk_ns = now_ns();
 	s->ours = uw_from_context(uc, &own_stack, s->pc, FRAMES_MAX);
+	s->walk_ns = now_ns() - s->walk_ns;
+	memcpy(slices + at, (const void *)lo, n);
 	s->code = (struct code *)(slices + at + n);
 	s->code_count = keep_code(s, (struct code *)(slices + at + n));
 	s->complete = true;
@@ -438,6 +449,13 @@ static void say_difference(struct detail *d, const struct sample *s, const uint6
 		say_address(d, "theirs", pc[i]);
 }
 
+static int by_value(const void *a, const void *b)
+{
+	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+	return (x > y) - (x < y);
+}
+
 __attribute__((destructor)) static void oracle_finish(void)
 {
 	static unw_accessors_t accessors = {
@@ -451,11 +469,11 @@ __attribute__((destructor)) static void oracle_finish(void)
 		.get_proc_name = no_name,
 	};
 	static struct detail d;
-	static uint64_t pc[FRAMES_MAX];
+	static uint64_t pc[FRAMES_MAX], walk_ns[SAMPLES_MAX];
 	unsigned n, equal = 0, different = 0, rooted = 0, cut = 0;
 	unsigned ends[UW_END_BUSY + 1] = {0};
 	unw_addr_space_t as;
-	uint64_t frames = 0;
+	uint64_t frames = 0, median_ns;
 	int fd;
 
 	if (!running && sample_count == 0)
@@ -478,6 +496,7 @@ __attribute__((destructor)) static void oracle_finish(void)
 		depth = theirs(as, s, pc, &last);
 		while (common < depth && common < s->ours.depth && pc[common] == s->pc[common])
 			common++;
+		walk_ns[equal + different] = s->walk_ns;
 		frames += s->ours.depth;
 		ends[s->ours.end]++;
 		rooted += s->ours.end == UW_END_ROOT;
@@ -488,14 +507,18 @@ __attribute__((destructor)) static void oracle_finish(void)
 			say_difference(&d, s, pc, depth, last, common);
 		}
 	}
+	/* The median: some walks contain a preemption. */
+	qsort(walk_ns, equal + different, sizeof *walk_ns, by_value);
+	median_ns = walk_ns[(equal + different) / 2];
 	fd = open(out_path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
 	if (fd < 0)
 		return;
 	dprintf(fd,
 		"%s samples=%u equal=%u different=%u root=%u cut=%u depth=%.1f "
-		"ends=%u/%u/%u/%u/%u/%u/%u/%u\n%.*s",
+		"walk_ns=%lu ends=%u/%u/%u/%u/%u/%u/%u/%u\n%.*s",
 		program_invocation_short_name, equal + different, equal, different, rooted, cut,
-		(double)frames / (equal + different ? equal + different : 1), ends[0], ends[1],
-		ends[2], ends[3], ends[4], ends[5], ends[6], ends[7], (int)d.length, d.text);
+		(double)frames / (equal + different ? equal + different : 1),
+		(unsigned long)median_ns, ends[0], ends[1], ends[2], ends[3], ends[4], ends[5],
+		ends[6], ends[7], (int)d.length, d.text);
 	close(fd);
 }
