@@ -14,6 +14,13 @@ static const char *default_of(const struct settings_option *o)
 	return o->default_text[0] ? o->default_text : "(empty)";
 }
 
+/* A cell of a table: "<uid>" is no HTML. */
+static void print_cell(const char *text)
+{
+	for (; *text; text++)
+		fputs(*text == '<' ? "&lt;" : *text == '|' ? "\\|" : (char[]){*text, 0}, stdout);
+}
+
 static void print_markdown(void)
 {
 	struct settings_option o;
@@ -36,8 +43,10 @@ static void print_markdown(void)
 			       "|\n|---|---|---|---|---|\n",
 			       section);
 		}
-		printf("| `%s` | `%s.%s` | `%s` | %s | %s |\n", o.variable, o.section, o.key,
-		       default_of(&o), o.bounds, o.doc);
+		printf("| `%s` | `%s.%s` | `%s` | %s | ", o.variable, o.section, o.key,
+		       default_of(&o), o.bounds);
+		print_cell(o.doc);
+		puts(" |");
 	}
 }
 
