@@ -5,7 +5,7 @@
 
 #include "core/as_safe.h"
 
-struct rule_slot rule_slots[1 << RULE_SLOTS_LOG2];
+_Alignas(64) struct rule_slot rule_slots[1 << RULE_SLOTS_LOG2];
 
 enum { OP_DEREF = 0x06, OP_PLUS_UCONST = 0x23, OP_LIT0 = 0x30, OP_BREG0 = 0x70 };
 

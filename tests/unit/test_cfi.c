@@ -317,6 +317,18 @@ TEST(cfi_cache_hits_only_the_same_address_and_salt)
 	CHECK(!rule_get(0x123456, 77, &rule));
 }
 
+TEST(cfi_cache_keeps_two_addresses_of_the_same_place)
+{
+	uint64_t other = 0x1001, rule;
+
+	while (rule_slot(other) != rule_slot(0x1000))
+		other++;
+	rule_put(0x1000, 5, 1000);
+	rule_put(other, 5, 2000);
+	CHECK(rule_get(0x1000, 5, &rule) && rule == 1000);
+	CHECK(rule_get(other, 5, &rule) && rule == 2000);
+}
+
 /* A module of 2 KiB with one CIE, two FDEs, of [100,150) and [200,250) from its start, and their
  * table. */
 static uint8_t image[2048] __attribute__((aligned(8)));
