@@ -13,9 +13,8 @@
 
 /* Upper bounds of what a new record costs in the file: field tags, lengths, ids below 2^28. */
 #define SAMPLE_BYTES   64u /* four values and a label */
-#define LOCATION_BYTES 32u
-#define FUNCTION_BYTES 32u /* and its two strings */
-#define FRAME_BYTES    4u
+#define LOCATION_BYTES 24u
+#define FUNCTION_BYTES 26u /* and its two strings */
 /* Not an enum synthetic: it exists in files only. */
 #define FOLDED_ADDRESS 4095u
 
@@ -193,10 +192,20 @@ static uint64_t location_id(struct builder *b, uint32_t index)
 	return b->location_ids[index];
 }
 
+/* Upper bound of a sample itself: no id in it is above the last one plus its depth. */
+static uint64_t sample_bytes(const struct builder *b, unsigned depth)
+{
+	unsigned bytes_per_id = 1;
+
+	for (uint64_t id = b->profile.n_location + depth; id >= 128; id >>= 7)
+		bytes_per_id++;
+	return SAMPLE_BYTES + depth * bytes_per_id;
+}
+
 /* Upper bound of what a row adds to the file. */
 static uint64_t row_bytes(const struct builder *b, const struct snapshot_row *row)
 {
-	uint64_t bytes = SAMPLE_BYTES + row->depth * FRAME_BYTES;
+	uint64_t bytes = sample_bytes(b, row->depth);
 
 	for (unsigned i = 0; i < row->depth; i++) {
 		uint32_t index = row->locations[i], function = b->names->list[index].function;
@@ -226,7 +235,7 @@ static Pprof__Sample *add_sample(struct builder *b, const int64_t *values, unsig
 	s->location_id = ids;
 	s->n_location_id = depth;
 	b->profile.sample[b->profile.n_sample++] = s;
-	b->bytes += SAMPLE_BYTES + depth * FRAME_BYTES;
+	b->bytes += sample_bytes(b, depth);
 	return s;
 }
 
@@ -290,8 +299,11 @@ static unsigned add_rows(struct builder *b)
 	return i;
 }
 
+/* Parca takes what starts with "executableInfo=" for a description of the mappings. */
 static void add_comment(struct builder *b, const char *comment)
 {
+	if (text_starts(comment, "executableInfo="))
+		return;
 	b->profile.comment[b->profile.n_comment++] = string(b, clean_copy(b, comment));
 }
 
