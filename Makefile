@@ -97,6 +97,8 @@ $(B)/programs/so_%.so: tests/programs/so_%.cc
 PROGRAM_NAMES := $(basename $(notdir $(VICTIMS)))
 programs: $(addprefix $(B)/programs/,$(filter-out so_%,$(PROGRAM_NAMES)) $(addsuffix .so,$(filter so_%,$(PROGRAM_NAMES))))
 
+include tests/oracle/oracle.mk
+
 # ---- what people type ----
 
 # Build needs, then what the demo and the checks need beyond them.
@@ -110,7 +112,7 @@ demo:
 	@B=$(B) tests/demo
 check:
 	@tests/support/need $(NEED_BUILD) $(NEED_DEMO) $(NEED_CHECK)
-	@$(MAKE) --no-print-directory all unit programs oracle
+	@$(MAKE) --no-print-directory all unit programs oracle $(B)/rawprof
 	@B=$(B) tests/check
 lint: $(B)/libcprof.so
 	tests/lint/include_direction
