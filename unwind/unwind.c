@@ -327,36 +327,38 @@ static uint64_t interpret(uint64_t address, struct eh_fde *fde, struct cfi_row *
 	}
 }
 
-/* Cold half of the step: the rule is not cached, or it is one that must be interpreted each time.
- */
-__attribute__((noinline)) static bool step_uncached(struct walk *w)
+/* The rule of an address that is not cached, or whose row must be interpreted each time.  True:
+ * *ret_rule says how to step.  False: the step is done or the walk has ended, as *ret_more says. */
+__attribute__((noinline)) static bool look_up(struct walk *w, uint64_t *ret_rule, bool *ret_more)
 {
-	uint64_t address = lookup_address(w), rule;
+	uint64_t address = lookup_address(w);
 	struct eh_fde fde;
 	struct cfi_row row;
-	bool more = false;
 
-	if (!gate_enter())
-		return end(w, UW_END_BUSY);
-	rule = interpret(address, &fde, &row);
+	if (!gate_enter()) {
+		*ret_more = end(w, UW_END_BUSY);
+		return false;
+	}
+	*ret_rule = interpret(address, &fde, &row);
 	/* Expressions are read in place, so this belongs inside the gate. */
-	if (rule == RULE_WIDE)
-		more = step_wide(w, &fde, &row);
+	if (*ret_rule == RULE_WIDE)
+		*ret_more = step_wide(w, &fde, &row);
 	gate_leave();
 	/* An address in no module is not remembered: no dlopen tells us when one comes there. */
-	if (rule == NO_MODULE)
-		return step_by_guess(w, false);
-	rule_put(address, w->salt, rule);
-	return rule == RULE_WIDE ? more : step_by_rule(w, rule);
+	if (*ret_rule != NO_MODULE)
+		rule_put(address, w->salt, *ret_rule);
+	return *ret_rule != RULE_WIDE;
 }
 
 static bool step(struct walk *w)
 {
 	uint64_t rule;
+	bool more;
 
-	if (rule_get(lookup_address(w), w->salt, &rule) && rule != RULE_WIDE)
-		return step_by_rule(w, rule);
-	return step_uncached(w);
+	if ((!rule_get(lookup_address(w), w->salt, &rule) || rule == RULE_WIDE) &&
+	    !look_up(w, &rule, &more))
+		return more;
+	return rule == NO_MODULE ? step_by_guess(w, false) : step_by_rule(w, rule);
 }
 
 /* The frames that nearly all stacks consist of, in registers: the rule is cached, the CFA comes
