@@ -14,7 +14,8 @@
 /* Upper bounds of what a new record costs in the file: field tags, lengths, ids below 2^28. */
 #define SAMPLE_BYTES   64u /* four values and a label */
 #define LOCATION_BYTES 24u
-#define FUNCTION_BYTES 26u /* and its two strings */
+#define FUNCTION_BYTES 26u  /* and its two strings */
+#define MAPPING_BYTES  128u /* and its path */
 /* Not an enum synthetic: it exists in files only. */
 #define FOLDED_ADDRESS 4095u
 
@@ -126,6 +127,7 @@ static uint32_t add_mapping(struct builder *b, const struct symbols_module *m)
 	mapping->file_offset = m->info.file_offset;
 	mapping->filename = string(b, clean_copy(b, m->canonical_path));
 	mapping->build_id = string(b, build_id_text(b, &m->info));
+	b->bytes += MAPPING_BYTES + text_length(m->canonical_path);
 	return (uint32_t)mapping->id;
 }
 
