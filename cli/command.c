@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "cli/command.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -19,6 +20,14 @@ void say(const char *format, ...)
 	fputc('\n', stderr);
 }
 
+int output_end(void)
+{
+	if (fflush(stdout) == 0 && !ferror(stdout))
+		return EXIT_OK;
+	say("standard output: %s", strerror(errno));
+	return EXIT_FAILED;
+}
+
 int usage_error(const struct command *c, const char *format, ...)
 {
 	va_list args;
@@ -35,7 +44,7 @@ int usage_error(const struct command *c, const char *format, ...)
 int usage_show(const struct command *c)
 {
 	printf("usage: cprof %s %s\n\n%s", c->name, c->arguments, c->help);
-	return EXIT_OK;
+	return output_end();
 }
 
 int option_is(int argc, char **argv, int *at, const char *name, char **ret_value)

@@ -28,6 +28,10 @@ struct command {
 };
 extern const struct command command_run, command_top, command_recover, command_options;
 
+/* Ends the output of a command: EXIT_OK, or EXIT_FAILED with a message when stdout took not all of
+ * it. */
+int output_end(void);
+
 /* One line on stderr. */
 void say(const char *format, ...) __attribute__((format(printf, 1, 2)));
 

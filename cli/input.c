@@ -94,19 +94,19 @@ static int unpack_gzip(const uint8_t *bytes, size_t n, uint8_t **ret_bytes, size
 	z.next_in = (Bytef *)bytes;
 	z.avail_in = (uInt)n; /* n <= INPUT_BYTES_MAX */
 	do {
-		if (used > INPUT_BYTES_MAX) {
-			r = too_large(why);
-			goto fail;
-		}
 		if (!(buf = room(buf, used, &size))) {
 			inflateEnd(&z);
 			return no_memory(why);
 		}
-		size_t step = size - used;
+		size_t step = size - used, rest = INPUT_BYTES_MAX + 1 - used;
 		z.next_out = buf + used;
-		z.avail_out = (uInt)step;
+		z.avail_out = (uInt)(step < rest ? step : rest);
 		r = inflate(&z, Z_NO_FLUSH);
-		used += step - z.avail_out;
+		used = (size_t)(z.next_out - buf);
+		if (used > INPUT_BYTES_MAX) {
+			r = too_large(why);
+			goto fail;
+		}
 		/* Members may follow each other. */
 		if (r == Z_STREAM_END && z.avail_in > 0 && inflateReset(&z) == Z_OK)
 			r = Z_OK;

@@ -42,11 +42,11 @@ int main(int argc, char **argv)
 
 	if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0 || strcmp(name, "help") == 0) {
 		print_help();
-		return fflush(stdout) == 0 ? EXIT_OK : EXIT_FAILED;
+		return output_end();
 	}
 	if (strcmp(name, "--version") == 0) {
 		puts("cprof " CPROF_VERSION);
-		return EXIT_OK;
+		return output_end();
 	}
 	for (size_t i = 0; i < COMMANDS; i++)
 		if (strcmp(name, commands[i]->name) == 0)

@@ -74,7 +74,7 @@ static int run(int argc, char **argv)
 		print_markdown();
 	else
 		print_plain();
-	return fflush(stdout) == 0 ? EXIT_OK : EXIT_FAILED;
+	return output_end();
 }
 
 const struct command command_options = {

@@ -156,9 +156,7 @@ static int run(int argc, char **argv)
 		return usage_error(&command_recover, "no STORE or PID given");
 	for (i = 1; i <= stores; i++)
 		recover_argument(&r, argv[i]);
-	if (fflush(stdout) != 0)
-		return EXIT_FAILED;
-	return r.status;
+	return output_end() == EXIT_OK ? r.status : EXIT_FAILED;
 }
 
 const struct command command_recover = {

@@ -261,11 +261,7 @@ static int report(struct profile *p, const struct top_options *o)
 	print_summary(&r);
 	print_table(&r);
 	graph_free(&r.graph);
-	if (fflush(stdout) != 0 || ferror(stdout)) {
-		say("top: writing the table: output error");
-		return EXIT_FAILED;
-	}
-	return EXIT_OK;
+	return output_end();
 }
 
 static int parse_count(const char *s, size_t *ret_count)
