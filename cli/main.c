@@ -6,8 +6,7 @@
 #include <string.h>
 
 #include "cli/command.h"
-
-#define CPROF_VERSION "0.1.0"
+#include "output/version.h"
 
 static const struct command *const commands[] = {
 	&command_run,
