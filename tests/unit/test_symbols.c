@@ -120,11 +120,11 @@ TEST(symbols_many_addresses_at_once)
 
 TEST(symbols_of_libc_lose_their_version_and_get_the_canonical_path)
 {
-	void *memcpy_at = dlsym(RTLD_NEXT, "qsort");
-	struct symbols_module m = module_of(memcpy_at);
+	void *at = dlsym(RTLD_NEXT, "hsearch_r"); /* not one that a sanitizer intercepts */
+	struct symbols_module m = module_of(at);
 	char real[4096];
 
-	CHECK_STR(name_of(&m, memcpy_at), "qsort");
+	CHECK_STR(name_of(&m, at), "hsearch_r");
 	CHECK(realpath(m.info.path, real) != NULL);
 	CHECK_STR(m.canonical_path, real);
 	done();
