@@ -4,7 +4,9 @@
  *
  * The invariant: nothing at or behind `end` is ever read.  A read that does not fit gives 0, moves
  * the cursor to its end and sets `bad`, so a decoder may check once when it is done instead of
- * after each byte. Context: signal.  Allocates: no.  Locks: none.
+ * after each byte.
+ *
+ * Context: signal.  Allocates: no.  Locks: none.
  */
 #ifndef CPROF_UNWIND_CURSOR_H
 #define CPROF_UNWIND_CURSOR_H

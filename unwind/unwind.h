@@ -2,10 +2,11 @@
 /*
  * unwind/unwind: from a register state to the return addresses above it.
  *
- * The invariant that makes it safe in a handler: every stack word is read inside the bounds of a stack
- * that is known or was probed, and the canonical frame address must grow with every frame.  So garbage
- * gives a short stack with a reason, never a fault.  No lock, no allocation; a system call only on
- * stacks that nobody told us about (coroutines), where pages are probed before they are read.
+ * The invariant that makes it safe in a handler: every stack word is read inside the bounds of a
+ * stack that is known or was probed, and the canonical frame address must grow with every frame.
+ * So garbage gives a short stack with a reason, never a fault.  No lock, no allocation; a system
+ * call only where a page must be probed before it is read: on stacks that nobody told us about
+ * (coroutines), below a handler on the alternate stack, and for guesses in code without CFI.
  */
 #ifndef CPROF_UNWIND_UNWIND_H
 #define CPROF_UNWIND_UNWIND_H
@@ -36,20 +37,21 @@ struct uw_result {
 };
 
 /* Walks the stack of an interrupted context (the third argument of an SA_SIGINFO handler).
- * pc[0] is the interrupted pc, exact; pc[1..] are return addresses with 1 subtracted, or exact when the
- * frame was itself interrupted by a signal.  max >= 1.
- * Context: signal.  Allocates: no.  Locks: none (a miss counts itself as a reader, see uw_closing). */
+ * pc[0] is the interrupted pc, exact; pc[1..] are return addresses with 1 subtracted, or exact when
+ * the frame was itself interrupted by a signal.  max >= 1.
+ * Context: signal.  Allocates: no.  Locks: none (a miss counts as a reader, see uw_closing_begin). */
 struct uw_result uw_from_context(const void *ucontext, const struct uw_stack *stack, uint64_t *pc,
 				 unsigned max);
 
-/* Bounds of the calling thread's stack.  size_bytes is the size pthread_create gave it (0: the main thread).
+/* Bounds of the calling thread's stack.  size_bytes is the size that pthread_create gave it, 0 in the
+ * main thread.
  * Context: own.  Allocates: no.  Locks: none. */
 void uw_stack_of_self(struct uw_stack *ret_stack, uint64_t size_bytes);
 
-/* The gate against dlclose: between begin and end nobody interprets CFI in place, because a table could
- * be unmapped under the reader; cached rules still serve.  begin waits at most 1 ms for readers that
- * are inside; end drops all cached rules.  May nest (a destructor that calls dlclose), may run in
- * several threads at once.
+/* The gate against dlclose: between begin and end nobody interprets CFI in place, because a table
+ * could be unmapped under the reader; cached rules still serve.  begin waits at most 1 ms for readers
+ * that are inside; end drops all cached rules.  May nest (a destructor that calls dlclose), may run
+ * in several threads at once.
  * Context: wrapper.  Allocates: no.  Locks: none. */
 void uw_closing_begin(void);
 void uw_closing_end(void);
