@@ -39,19 +39,19 @@ struct uw_result {
 /* Walks the stack of an interrupted context (the third argument of an SA_SIGINFO handler).
  * pc[0] is the interrupted pc, exact; pc[1..] are return addresses with 1 subtracted, or exact when
  * the frame was itself interrupted by a signal.  max >= 1.
- * Context: signal.  Allocates: no.  Locks: none (a miss counts as a reader, see uw_closing_begin). */
+ * Context: signal.  Allocates: no.  Locks: none; a miss counts as a reader (uw_closing_begin). */
 struct uw_result uw_from_context(const void *ucontext, const struct uw_stack *stack, uint64_t *pc,
 				 unsigned max);
 
-/* Bounds of the calling thread's stack.  size_bytes is the size that pthread_create gave it, 0 in the
- * main thread.
+/* Bounds of the calling thread's stack.  size_bytes is the size that pthread_create gave it, 0 in
+ * the main thread.
  * Context: own.  Allocates: no.  Locks: none. */
 void uw_stack_of_self(struct uw_stack *ret_stack, uint64_t size_bytes);
 
 /* The gate against dlclose: between begin and end nobody interprets CFI in place, because a table
- * could be unmapped under the reader; cached rules still serve.  begin waits at most 1 ms for readers
- * that are inside; end drops all cached rules.  May nest (a destructor that calls dlclose), may run
- * in several threads at once.
+ * could be unmapped under the reader; cached rules still serve.  begin waits at most 1 ms for
+ * readers that are inside; end drops all cached rules.  May nest (a destructor that calls dlclose),
+ * may run in several threads at once.
  * Context: wrapper.  Allocates: no.  Locks: none. */
 void uw_closing_begin(void);
 void uw_closing_end(void);
