@@ -89,7 +89,6 @@ int orphan_open(struct orphan *o, const char *path, char why[256])
 	}
 	o->bytes = (size_t)st.st_size;
 	o->owner = st.st_uid;
-	o->changed_ns = (uint64_t)st.st_mtim.tv_sec * 1000000000u + (uint64_t)st.st_mtim.tv_nsec;
 	void *copy = mmap(NULL, o->bytes, PROT_READ | PROT_WRITE,
 			  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (copy == MAP_FAILED) {
@@ -177,18 +176,12 @@ bool orphan_is_alive(const struct orphan *o)
 
 uint64_t orphan_end_ns(const struct orphan *o)
 {
-	uint64_t start = atomic_load_explicit(&o->header->window_realtime_ns, memory_order_relaxed);
-	long processors = sysconf(_SC_NPROCESSORS_CONF);
-	uint64_t cpu_ns = 0, end;
-	struct store_sample s;
-	uint32_t cursor = 0;
+	const struct store_header *h = o->header;
+	uint64_t start = atomic_load_explicit(&h->window_monotonic_ns, memory_order_relaxed);
+	uint64_t last = atomic_load_explicit(&h->last_monotonic_ns, memory_order_relaxed);
 
-	while (store_view_next(&o->view, &cursor, &s))
-		if (s.kind == KIND_CPU && s.total[1] > s.base[1] &&
-		    __builtin_add_overflow(cpu_ns, s.total[1] - s.base[1], &cpu_ns))
-			cpu_ns = 0;
-	end = start + cpu_ns / (uint64_t)(processors > 0 ? processors : 1);
-	return o->changed_ns > end ? o->changed_ns : end;
+	return atomic_load_explicit(&h->window_realtime_ns, memory_order_relaxed) +
+	       (last > start ? last - start : 0);
 }
 
 struct search {
@@ -198,7 +191,7 @@ struct search {
 	unsigned count;
 };
 
-/* "<pid>.<start ticks>.store" */
+/* "<pid>.<start ticks>.store", or with a further number */
 static bool is_store_of(const char *name, unsigned long pid)
 {
 	char prefix[32];
@@ -206,8 +199,16 @@ static bool is_store_of(const char *name, unsigned long pid)
 
 	if (strncmp(name, prefix, (size_t)n) != 0)
 		return false;
-	size_t digits = strspn(name + n, "0123456789");
-	return digits && strcmp(name + n + digits, ".store") == 0;
+	const char *rest = name + n;
+	size_t digits = strspn(rest, "0123456789");
+
+	if (!digits)
+		return false;
+	rest += digits;
+	if (rest[0] == '.' &&
+	    strspn(rest + 1, "0123456789")) /* see create_file() in core/store.c */
+		rest += 1 + strspn(rest + 1, "0123456789");
+	return strcmp(rest, ".store") == 0;
 }
 
 static void search_dir(struct search *s, const char *dir)

@@ -20,8 +20,7 @@ struct orphan {
 	struct store_header *header; /* of the copy */
 	size_t bytes;
 	struct store_view view;
-	uid_t owner;	     /* of the file */
-	uint64_t changed_ns; /* the file's mtime: when the store last grew */
+	uid_t owner; /* of the file */
 };
 
 /* 0, or -errno with the reason in why.
@@ -33,9 +32,8 @@ void orphan_close(struct orphan *o);
  * Context: own.  Allocates: no.  Locks: none. */
 bool orphan_is_alive(const struct orphan *o);
 
-/* When its window ended, as far as that can be known: when the store last grew, but not before the
- * CPU time in it could have been used by all processors together. Context: own.  Allocates: no.
- * Locks: none. */
+/* When its window ended, as far as a killed process can say: at its newest sample.
+ * Context: own.  Allocates: no.  Locks: none. */
 uint64_t orphan_end_ns(const struct orphan *o);
 
 /* Calls found for every store of pid in the run directories: $CPROF_STORE_DIR,

@@ -277,10 +277,11 @@ void store_lost(struct store *s, enum store_loss what, uint64_t count)
 	atomic_fetch_add_explicit(&s->header->lost[what], count, memory_order_relaxed);
 }
 
-void store_cost(struct store *s, uint64_t ns)
+void store_cost(struct store *s, uint64_t ns, uint64_t now_monotonic_ns)
 {
 	struct store_header *h = s->header;
 
+	atomic_store_explicit(&h->last_monotonic_ns, now_monotonic_ns, memory_order_relaxed);
 	atomic_fetch_add_explicit(&h->cost_total_ns, ns, memory_order_relaxed);
 	atomic_fetch_add_explicit(&h->cost_buckets[store_cost_bucket(ns)], 1, memory_order_relaxed);
 }

@@ -68,8 +68,8 @@ unsigned store_module_add(struct store *s, const struct store_module_info *info)
 
 void store_lost(struct store *s, enum store_loss what, uint64_t count);
 
-/* Records what one run of the handler cost.  Context: signal. */
-void store_cost(struct store *s, uint64_t ns);
+/* Records what one run of the handler cost, and when it ended.  Context: signal. */
+void store_cost(struct store *s, uint64_t ns, uint64_t now_monotonic_ns);
 
 /* Moves the base of one row to the totals that a complete dump has written.
  * Context: signal; one dumper at a time.  Allocates: no.  Locks: none. */

@@ -315,6 +315,11 @@ static unsigned capture(struct store *s, const struct thread *t, const void *con
 	return depth;
 }
 
+static uint64_t nanoseconds(const struct timespec *ts)
+{
+	return (uint64_t)ts->tv_sec * 1000000000u + (uint64_t)ts->tv_nsec;
+}
+
 static void record(struct thread *t, unsigned ticks, const void *context)
 {
 	struct timespec from, to;
@@ -337,8 +342,7 @@ static void record(struct thread *t, unsigned ticks, const void *context)
 	buffer_put(b);
 	atomic_fetch_add_explicit(&t->attributed_ns, values[1], memory_order_relaxed);
 	clock_gettime(CLOCK_MONOTONIC, &to);
-	store_cost(s, (uint64_t)(to.tv_sec - from.tv_sec) * 1000000000u +
-			      (uint64_t)(to.tv_nsec - from.tv_nsec));
+	store_cost(s, nanoseconds(&to) - nanoseconds(&from), nanoseconds(&to));
 }
 
 bool sampler_tick(const siginfo_t *info, const void *context)

@@ -153,9 +153,9 @@ TEST(export_comments_say_version_losses_cost_and_command)
 
 	begin(4 << 20);
 	store_lost(&store, LOST_TIMERS, 3);
-	store_cost(&store, 1000);
-	store_cost(&store, 1000);
-	store_cost(&store, 4000);
+	store_cost(&store, 1000, 1);
+	store_cost(&store, 1000, 1);
+	store_cost(&store, 4000, 1);
 	store.header->cpu_fallback = 1;
 	CHECK_EQ(dump(further), 0);
 	read_back();

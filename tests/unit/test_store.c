@@ -384,7 +384,7 @@ TEST(store_cost_buckets_are_within_a_quarter)
 
 	make(&s, dir, 8 << 20);
 	for (unsigned i = 0; i < 100; i++)
-		store_cost(&s, i < 90 ? 1000 : 100000);
+		store_cost(&s, i < 90 ? 1000 : 100000, 1);
 	store_view_of(&s, &v);
 	uint64_t median = store_view_cost_ns(&v, 500), high = store_view_cost_ns(&v, 990);
 	CHECK(median >= 1000 && median <= 1280);

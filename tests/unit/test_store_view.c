@@ -322,19 +322,19 @@ TEST(view_cost_is_the_upper_edge_of_the_bucket)
 	store_view_of(&s, &v);
 	CHECK_EQ(store_view_cost_ns(&v, 500), 0);
 	for (unsigned i = 0; i < 99; i++)
-		store_cost(&s, 1000); /* in [896, 1024) */
-	store_cost(&s, 100000);	      /* in [98304, 114688) */
+		store_cost(&s, 1000, 1); /* in [896, 1024) */
+	store_cost(&s, 100000, 1);	      /* in [98304, 114688) */
 	CHECK_EQ(store_view_cost_ns(&v, 0), 1024);
 	CHECK_EQ(store_view_cost_ns(&v, 500), 1024);
 	CHECK_EQ(store_view_cost_ns(&v, 990), 1024);
 	CHECK_EQ(store_view_cost_ns(&v, 1000), 114688);
-	store_cost(&s, ~UINT64_C(0) / 2); /* into the last bucket */
+	store_cost(&s, ~UINT64_C(0) / 2, 1); /* into the last bucket */
 	CHECK(store_view_cost_ns(&v, 1000) > 114688);
 	for (uint64_t ns = 4; ns < 1000000; ns = ns * 5 / 4 + 1) {
 		struct store one;
 
 		storebuild_open(&one, BYTES);
-		store_cost(&one, ns);
+		store_cost(&one, ns, 1);
 		store_view_of(&one, &v);
 		CHECK(store_view_cost_ns(&v, 500) > ns);
 		CHECK(store_view_cost_ns(&v, 500) <= ns + ns / 4 + 1);
