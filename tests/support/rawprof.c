@@ -72,22 +72,24 @@ static void print_location(const struct rawprof *r, const char *role, const Ppro
 
 static void print_locations(const struct rawprof *r)
 {
+	static const char *const roles[] = {"leaf", "caller", "entry"};
 	size_t n_locations = r->profile->n_location + 1;
-	char *seen[2] = {calloc(n_locations, 1), calloc(n_locations, 1)};
+	char *seen = calloc(n_locations, 3);
 
 	for (size_t i = 0; i < r->profile->n_sample; i++) {
 		const Pprof__Sample *s = r->profile->sample[i];
+		const Pprof__Location *leaf = rawprof_location(r, s->location_id[0]);
 
 		for (size_t n = 0; n < s->n_location_id; n++) {
 			const Pprof__Location *l = rawprof_location(r, s->location_id[n]);
+			unsigned role = n == 0 ? 0 : leaf && leaf->mapping_id == 0 ? 2 : 1;
 
-			if (!l || l->id >= n_locations || !l->n_line || seen[n != 0][l->id]++)
+			if (!l || l->id >= n_locations || !l->n_line || seen[3 * l->id + role]++)
 				continue;
-			print_location(r, n ? "caller" : "leaf", l);
+			print_location(r, roles[role], l);
 		}
 	}
-	free(seen[0]);
-	free(seen[1]);
+	free(seen);
 }
 
 static void print_functions(const struct rawprof *r)

@@ -1,0 +1,186 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# The conformance checks that concern files (docs/ and tests/support/rawprof.h say what each number means):
+# real profiles of real programs, read by `go tool pprof`, by objdump and readelf, and by our strict decoder.
+. tests/support/lib.sh
+export HOME=$scratch/home PPROF_TMPDIR=$scratch/pprof
+mkdir -p "$HOME" "$PPROF_TMPDIR"
+P() { go tool pprof "$@" 2>&1; }
+programs=$B/programs
+RAW=$B/rawprof
+[ -x "$RAW" ] || make -s B="$B" "$RAW" > /dev/null || exit 1
+
+# ---- record: all victims at once; their profiles are in CPU time, so that sharing cores does no harm ----
+# record NAME PROGRAM ARGS...: the file is then $scratch/NAME.pb.gz.
+record() {
+	local name=$1 dir=$scratch/out.$1
+	shift
+	mkdir -p -m 700 "$dir" "$scratch/store"
+	CPROF_OUTPUT_DIR=$dir CPROF_STORE_DIR=$scratch/store LD_PRELOAD=$LIB "$@" > "$scratch/$name.log" 2>&1
+	mv "$dir"/*.cpu.1.pb.gz "$scratch/$name.pb.gz" 2> /dev/null || echo "not ok record $name: no profile: $(head -1 "$scratch/$name.log")"
+}
+gcc -O2 -fPIC -shared -o "$scratch/plugin.so" tests/conformance/plugin.c || exit 1
+cp "$programs/conf_unload" "$scratch/unload"
+cp "$programs/conf_hot" "$scratch/replaced"
+strip -o "$scratch/stripped" "$programs/conf_hot"
+gcc -O2 -no-pie -D_GNU_SOURCE -o "$scratch/fixed" tests/programs/conf_hot.c || exit 1
+(
+	record hot "$programs/conf_hot" 1500 "$scratch/maps" &
+	record again "$programs/conf_hot" 1000 &
+	CPROF_CPU_THREAD_ID=yes record threads "$programs/conf_threads" &
+	record cxx "$programs/conf_cxx" &
+	record noreturn "$programs/conf_noreturn" &
+	record vdso "$programs/conf_vdso" &
+	record unload "$scratch/unload" "$scratch/plugin.so" &
+	record stripped "$scratch/stripped" 600 &
+	record fixed "$scratch/fixed" 600 &
+	record replaced "$scratch/replaced" 1000 &
+	CPROF_CPU_HZ=1000 CPROF_CPU_THREAD_ID=yes record stacks "$programs/conf_stacks" &
+	sleep 0.5 # the program is running by now; another one takes its name
+	cp "$programs/conf_cxx" "$scratch/other"
+	mv "$scratch/other" "$scratch/replaced"
+	wait
+) > "$scratch/record.log"
+cat "$scratch/record.log"
+grep -q '^not ok' "$scratch/record.log" && exit 1
+cd "$scratch" || exit 1
+all=(*.pb.gz)
+
+# ---- file level ----
+for n in 01 02 07 08 12 18 19 21 25; do # the numbers that rawprof --check knows
+	found=$("$RAW" --check "${all[@]}" | grep "check-$n" | head -1)
+	claim "check-$n rawprof_finds_no_violation_in_${#all[@]}_files" "$found" test -z "$found"
+done
+trailer() { # the length that gzip's trailer claims is that of the content
+	local f
+	for f in "${all[@]}"; do
+		gzip -t "$f" || return 1
+		test "$(tail -c 4 "$f" | od -An -tu4 | tr -d ' ')" = "$(zcat "$f" | wc -c)" || return 1
+	done
+	! "$RAW" --check "${all[@]}" | grep -q check-03
+}
+claim "check-03 one_gzip_member_with_its_length" "gzip -t, ISIZE or member count" trailer
+P -raw hot.pb.gz > raw.txt
+four() {
+	grep -q '^PeriodType: cpu nanoseconds$' raw.txt && grep -q '^Period: 10000000$' raw.txt &&
+		grep -q '^samples/count cpu/nanoseconds$' raw.txt && grep -q '^Time: 20' raw.txt &&
+		grep -q '^Duration: [1-9]' raw.txt
+}
+claim "check-04 pprof_raw_shows_types_period_time_and_duration" "$(head -8 raw.txt | tr '\n' ' ')" four
+claim "check-08 many_stacks_stay_within_readers_limits" "fewer than 500 samples: not a stress" \
+	test "$("$RAW" stacks.pb.gz | sed -n 's/^bytes .* samples \([0-9]*\) .*/\1/p')" -gt 500
+for f in hot threads cxx stacks vdso; do
+	P -proto -output="$f.again.gz" "$f.pb.gz" > /dev/null
+	claim "check-09 pprof_round_trip_of_$f" "samples differ" \
+		cmp -s <("$RAW" --sums "$f.pb.gz" | sort) <("$RAW" --sums "$f.again.gz" | sort)
+done
+
+# ---- symbols and addresses ----
+P -top hot.pb.gz > top.txt
+ten() { grep -q '^File: conf_hot$' top.txt && awk '/flat%/ { getline; exit !($NF == "hot" && $2 + 0 > 90) }' top.txt; }
+claim "check-10 hot_is_first_with_more_than_90_per_cent" "$(grep -A1 flat% top.txt | tail -1)" ten
+P -traces hot.pb.gz > traces.txt
+# What stands under a value is the stack, leaf first.
+chain=$(awk '/^-+/ { if (s != "") print s; s = ""; next } /^ +[0-9.]+m?s / { s = $2; next } s != "" && NF == 1 { s = s ";" $1 } END { print s }' traces.txt | sort | uniq -c | sort -rn | awk 'NR == 1 { print $2 }')
+eleven() {
+	[[ $chain == "hot;outer;main;"*"_start" ]] && ! sed -n '/^---/,$p' traces.txt | grep -Eq '\[a\.out\]|<unknown>|cprof|sampler|uw_'
+}
+claim "check-11 traces_are_leaf_first_and_reach_start" "$chain" eleven
+P -peek='^hot$' hot.pb.gz > peek.txt
+thirteen() {
+	awk '/\| +hot$/ && / \| / && $0 !~ /\| {3,}/ { seen = 1; next }
+	     !seen && /\| +outer$/ { above = 1 }
+	     seen && /\| +helper$/ { below = 1 }
+	     END { exit !(seen && above && below) }' peek.txt
+}
+claim "check-13 peek_shows_caller_above_and_callee_below" "$(grep '|' peek.txt | tr '\n' '/')" thirteen
+
+# calls FILE BINARY PATH: every caller's address is inside a call; see calls.py.
+calls() {
+	"$RAW" --locations "$1" > locations
+	wrong=$(python3 "$ROOT/tests/conformance/calls.py" locations "$2" "$3")
+}
+libc=$("$RAW" --mappings hot.pb.gz | awk '/libc\.so/ { print $NF }')
+fifteen() { # NAME FILE BINARY PATH
+	if calls "$2" "$3" "$4"; then ok "check-15 callers_are_inside_calls_in_$1"; else not_ok "check-15 callers_are_inside_calls_in_$1" "$(head -3 <<< "$wrong" | tr '\n' ' ')"; fi
+}
+for f in hot cxx threads noreturn stacks; do fifteen "conf_$f" $f.pb.gz "$programs/conf_$f" "$programs/conf_$f"; done
+fifteen a_fixed_position_program fixed.pb.gz fixed "$scratch/fixed"
+fifteen libc threads.pb.gz "$libc" "$libc"
+sixteen() { "$RAW" --sums noreturn.pb.gz | grep -q 'burn_and_exit;ends_with_a_call;main;' && ! "$RAW" --functions noreturn.pb.gz | grep -q must_not_appear; }
+claim "check-16 last_call_of_a_function_is_its_own" "$("$RAW" --sums noreturn.pb.gz | head -1)" sixteen
+seventeen() {
+	"$RAW" --functions cxx.pb.gz | grep -q $'^shape::Circle<int>::area\t_ZN5shape6CircleIiE4areaEl' &&
+		P -top -symbolize=none cxx.pb.gz | grep -q 'shape::Circle<int>::area$'
+}
+claim "check-17 cxx_name_is_readable_and_system_name_mangled" "$("$RAW" --functions cxx.pb.gz | head -1)" seventeen
+for f in "${all[@]}"; do
+	claim "check-17 local_symbolization_changes_nothing_in_${f%.pb.gz}" "-top differs" \
+		cmp -s <(P -top "$f" | grep -v '^Local sym') <(P -top -symbolize=none "$f")
+done
+eighteen() {
+	"$RAW" --sums stripped.pb.gz | grep -q '^\[stripped\];' &&
+		"$RAW" --mappings stripped.pb.gz | awk '$6 != "F---" { bad = 1 } END { exit bad }' &&
+		P -top stripped.pb.gz | grep -q '\[stripped\]$'
+}
+claim "check-18 stripped_code_is_named_after_its_module" "$("$RAW" --sums stripped.pb.gz | head -1)" eighteen
+nineteen() {
+	"$RAW" --sums unload.pb.gz | grep -q '^plugin_work;main;' && "$RAW" --sums unload.pb.gz | grep -q '^after_removal;main;' &&
+		"$RAW" --mappings unload.pb.gz | awk -v exe="$scratch/unload" 'NR == 1 && $NF != exe { bad = 1 } END { exit bad }'
+}
+claim "check-19 closed_library_and_removed_program_keep_their_names" "$("$RAW" --sums unload.pb.gz | tr '\n' ' ')" nineteen
+replaced() {
+	"$RAW" --sums replaced.pb.gz | grep -q '^hot;outer;main;' && test "$("$RAW" --mappings replaced.pb.gz | awk 'NR == 1 { print $NF }')" = "$scratch/replaced"
+}
+claim "check-19 replaced_program_keeps_the_old_names" "$("$RAW" --sums replaced.pb.gz | head -1)" replaced
+twenty() {
+	"$RAW" --mappings vdso.pb.gz | grep -q ' \[vdso\]$' && ! "$RAW" --mappings vdso.pb.gz | grep -q vsyscall &&
+		P -top vdso.pb.gz | grep -q '__vdso_clock_gettime$'
+}
+if grep -q '\[vdso\]' maps; then
+	claim "check-20 vdso_is_named" "$(P -top vdso.pb.gz | sed -n 7,9p | tr '\n' ' ')" twenty
+else
+	echo "skip check-20 vdso_is_named: no vdso here"
+fi
+twentyone() {
+	local id start limit offset build flags path
+	read -r id start limit offset build flags path < <("$RAW" --mappings hot.pb.gz)
+	test "$path" = "$(realpath "$programs/conf_hot")" &&
+		test "$build" = "$(readelf -n "$programs/conf_hot" | sed -n 's/.*Build ID: //p')" &&
+		grep -q "^$start-$limit r-xp $(printf %08x "0x$offset") .* $path\$" maps
+}
+claim "check-21 first_mapping_is_the_line_of_maps" "$("$RAW" --mappings hot.pb.gz | head -1)" twentyone
+
+# ---- merging and difference ----
+flat() { "$RAW" --sums "$@" | awk '{ split($1, f, ";"); sum[f[1]] += $3 } END { for (k in sum) print k, sum[k] }' | sort; }
+P -proto -output=merged.gz hot.pb.gz again.pb.gz > /dev/null
+twentytwo() {
+	cmp -s <(flat merged.gz) <(flat hot.pb.gz again.pb.gz) &&
+		test "$("$RAW" --mappings merged.gz | wc -l)" = "$("$RAW" --mappings hot.pb.gz again.pb.gz | awk '{ print $NF }' | sort -u | wc -l)"
+}
+claim "check-22 two_runs_merge_to_their_sum" "$(flat merged.gz | tr '\n' ' ')" twentytwo
+claim "check-23 a_profile_minus_itself_is_nothing" "$(P -top -base=hot.pb.gz hot.pb.gz | grep total)" \
+	eval 'P -top -base=hot.pb.gz hot.pb.gz | grep -q "of 0 total"'
+
+# ---- labels ----
+red=$(awk '$1 == "red" { print $2 }' threads.log)
+twentyfive() {
+	P -tags threads.pb.gz | grep -q 'thread_id' &&
+		P -traces -tagfocus="thread_id=$red" threads.pb.gz > red.txt && grep -q ' red$' red.txt && ! grep -q ' blue$' red.txt &&
+		test "$(P -tagroot=thread_id -traces threads.pb.gz | grep -cE '^ +[0-9]+$|^ +[0-9]+ thread_id$')" -ge 2
+}
+claim "check-25 thread_id_selects_and_roots" "$(P -tags threads.pb.gz | tr '\n' ' ')" twentyfive
+claim "check-25 no_label_unless_asked_for" "hot has labels" eval '! "$RAW" --sums hot.pb.gz | grep -q thread_id'
+
+# ---- outputs ----
+for mode in dot callgrind; do
+	P -$mode -output="out.$mode" hot.pb.gz > /dev/null
+	claim "check-26 pprof_${mode}_output" "empty" eval "test -s out.$mode && grep -q hot out.$mode"
+done
+if command -v dot > /dev/null; then
+	P -svg -output=out.svg hot.pb.gz > /dev/null
+	claim "check-26 pprof_svg_output" "empty" test -s out.svg
+else
+	echo "skip check-26 pprof_svg_output: graphviz is not installed"
+fi
+finish
