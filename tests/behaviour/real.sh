@@ -79,11 +79,11 @@ claim redis_killed_is_recovered "$(cat "$scratch/recovered")" test "$(files | wc
 near redis_recovered_up_to_the_last_sample "$($PROFILE total $(files))" $((ticks * (1000000000 / $(getconf CLK_TCK)))) 6
 rooted redis 99.5
 claim redis_profile_makes_sense "$($PROFILE flat $(files) | head -5 | tr '\n' ' ')" \
-	sh -c "$PROFILE stacks $(files) | grep -q 'aeProcessEvents.*readQueryFromClient.*processMultibulkBuffer'"
+	sh -c "$PROFILE stacks $(files) | grep -q 'main;aeMain;.*readQueryFromClient;.*processCommand'"
 
 # redis again, with forks for background saves, and an orderly end.
 fresh redis
-LD_PRELOAD=$LIB CPROF_CPU_HZ=250 redis-server --port $port --bind 127.0.0.1 --dir "$scratch" > "$scratch/log" 2>&1 &
+LD_PRELOAD=$LIB CPROF_CPU_HZ=250 redis-server --port $port --enable-debug-command local --bind 127.0.0.1 --dir "$scratch" > "$scratch/log" 2>&1 &
 redis=$!
 wait_for 5 sh -c "redis-cli -p $port ping 2> /dev/null | grep -q PONG"
 redis-cli -p $port debug populate 600000 > /dev/null
