@@ -3,8 +3,8 @@
  * output/export: one dump: store -> snapshot -> names -> profile.proto -> gzip -> file.
  *
  * The same code runs in the host (from its dump signal and at exit, on our own stack) and in `cprof
- * recover` on the store of a dead process.  So it is async-signal-safe by construction: memory from an
- * arena, files by pread, system calls by core/sys.
+ * recover` on the store of a dead process.  So it is async-signal-safe by construction: memory from
+ * an arena, files by pread, system calls by core/sys.
  */
 #ifndef CPROF_OUTPUT_EXPORT_H
 #define CPROF_OUTPUT_EXPORT_H
@@ -14,8 +14,8 @@
 #include "core/store_view.h"
 
 struct export_request {
-	const char *dir;	    /* absolute; "" means /tmp/cprof-<euid> */
-	uint64_t now_realtime_ns;   /* end of the window; for a dead process the time of its store */
+	const char *dir;	  /* absolute; "" means /tmp/cprof-<euid> */
+	uint64_t now_realtime_ns; /* end of the window; for a dead process the time of its store */
 	uint64_t now_monotonic_ns;
 	const char *const *comments; /* NULL-terminated further comments, or NULL */
 };
@@ -26,18 +26,18 @@ struct export_row {
 };
 
 struct export_result {
-	char path[512];	      /* of the last complete file */
-	unsigned files;	      /* complete files */
-	unsigned samples;     /* in them */
+	char path[512];		    /* of the last complete file */
+	unsigned files;		    /* complete files */
+	unsigned samples;	    /* in them */
 	unsigned unnamed_per_mille; /* frames shown by module only */
-	char problem[256];    /* one line for a person when the result is < 0 */
+	char problem[256];	    /* one line for a person when the result is < 0 */
 };
 
-/* Writes one file per kind that holds what was recorded since the last complete dump; an empty profile is
- * valid and is written too.  File number is header->dumps + 1.  committed, when not NULL, is called once
- * after all files are complete, with the rows that were written, so that the owner of the store can move
- * its bases.  0 or -errno with result->problem set; then no file of this dump is left behind.
- * Stack use: at most 64 KiB plus the demangler's (its input is capped).
+/* Writes one file per kind that holds what was recorded since the last complete dump; an empty
+ * profile is valid and is written too.  File number is header->dumps + 1.  committed, when not
+ * NULL, is called once after all files are complete, with the rows that were written, so that the
+ * owner of the store can move its bases.  0 or -errno with result->problem set; then no file of
+ * this dump is left behind. Stack use: at most 64 KiB plus the demangler's (its input is capped).
  * Context: own (signal-safe).  Allocates: arena of its own, given back.  Locks: none. */
 int export_dump(const struct store_view *view, const struct export_request *request,
 		void (*committed)(void *opaque, const struct export_row *rows, unsigned count),

@@ -323,7 +323,7 @@ TEST(view_cost_is_the_upper_edge_of_the_bucket)
 	CHECK_EQ(store_view_cost_ns(&v, 500), 0);
 	for (unsigned i = 0; i < 99; i++)
 		store_cost(&s, 1000, 1); /* in [896, 1024) */
-	store_cost(&s, 100000, 1);	      /* in [98304, 114688) */
+	store_cost(&s, 100000, 1);	 /* in [98304, 114688) */
 	CHECK_EQ(store_view_cost_ns(&v, 0), 1024);
 	CHECK_EQ(store_view_cost_ns(&v, 500), 1024);
 	CHECK_EQ(store_view_cost_ns(&v, 990), 1024);
