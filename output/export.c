@@ -90,8 +90,8 @@ static void comment_command(struct dump *d)
 	uint32_t n = h->cmdline_bytes < sizeof h->cmdline ? h->cmdline_bytes : sizeof h->cmdline;
 
 	text_str(&t, "command line: ");
-	for (uint32_t i = 0; i < n; i++)
-		text_char(&t, h->cmdline[i] ? h->cmdline[i] : ' ');
+	for (uint32_t i = 0; i < n; i++) /* NULs between arguments, newlines of a script in one */
+		text_char(&t, (unsigned char)h->cmdline[i] < ' ' ? ' ' : h->cmdline[i]);
 	while (t.len && line[t.len - 1] == ' ')
 		t.len--;
 	add_comment(d, &t);

@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# The conformance checks that concern files (docs/ and tests/support/rawprof.h say what each number means):
-# real profiles of real programs, read by `go tool pprof`, by objdump and readelf, and by our strict decoder.
+# What readers demand of our files: profiles of programs whose answer is known, read by `go tool pprof`, held
+# against objdump and readelf, and by our strict decoder (tests/support/rawprof).  The numbers name the
+# checks in the messages of that decoder and here; some have several parts.
 . tests/support/lib.sh
 export HOME=$scratch/home PPROF_TMPDIR=$scratch/pprof
 mkdir -p "$HOME" "$PPROF_TMPDIR"
