@@ -3,8 +3,8 @@
  * cli/decode: the bytes of a profile.proto as a message whose references have been checked.
  *
  * After decode_profile() every string index, id and number of values in the message is good, by the
- * rules of pprof's CheckValid(), so that cli/profile can follow them without looking. Context: own
- * (the command).  Allocates: heap, at most DECODE_BYTES_MAX.  Locks: none.
+ * rules of pprof's CheckValid(), so that cli/profile can follow them without looking.
+ * Context: own (the command).  Allocates: heap, at most DECODE_BYTES_MAX.  Locks: none.
  */
 #ifndef CPROF_CLI_DECODE_H
 #define CPROF_CLI_DECODE_H

@@ -56,8 +56,8 @@ struct graph_cut {
 };
 
 /* Computes nodes, cuts and order.  *ret_dropped: nodes below the fraction; *ret_left: nodes after
- * that, before count.  graph_free() frees. Context: own (the command).  Allocates: heap.  Locks:
- * none. */
+ * that, before count.  graph_free() frees.
+ * Context: own (the command).  Allocates: heap.  Locks: none. */
 void graph_make(struct graph *g, const struct profile *p, unsigned column,
 		const struct graph_cut *cut, size_t *ret_dropped, size_t *ret_left);
 void graph_free(struct graph *g);

@@ -3,8 +3,8 @@
  * cli/measure: numbers with units, rounded and written as `go tool pprof` writes them.
  *
  * The rules, the order of the units and even the constants are pprof's internal/measurement (1.19),
- * so that a number here is the number there. Context: own (the command).  Allocates: heap where it
- * says so.  Locks: none.
+ * so that a number here is the number there.
+ * Context: own (the command).  Allocates: heap where it says so.  Locks: none.
  */
 #ifndef CPROF_CLI_MEASURE_H
 #define CPROF_CLI_MEASURE_H

@@ -37,8 +37,8 @@ bool orphan_is_alive(const struct orphan *o);
 uint64_t orphan_end_ns(const struct orphan *o);
 
 /* Calls found for every store of pid in the run directories: $CPROF_STORE_DIR,
- * /dev/shm/cprof-<euid>, and for root /dev/shm/cprof-*.  Returns their number. Context: own.
- * Allocates: heap.  Locks: none. */
+ * /dev/shm/cprof-<euid>, and for root /dev/shm/cprof-*.  Returns their number.
+ * Context: own. Allocates: heap.  Locks: none. */
 unsigned orphan_find(unsigned long pid, void (*found)(void *opaque, const char *path),
 		     void *opaque);
 

@@ -83,7 +83,8 @@ struct profile {
 };
 
 /* Adds one file ("-": standard input).  0, or -errno with the reason in why and the profile as it
- * was. Context: own (the command).  Allocates: heap.  Locks: none. */
+ * was.
+ * Context: own (the command).  Allocates: heap.  Locks: none. */
 int profile_add_file(struct profile *p, const char *path, char why[256]);
 
 /* The same for the bytes of a file. */

@@ -14,8 +14,8 @@
 int program_find(const char *name, char *ret_path, size_t size);
 
 /* Why LD_PRELOAD does not work for this file, as one clause ("it is linked statically"), or NULL
- * when nothing speaks against it.  For a script its interpreter is judged. Context: own (the
- * command).  Allocates: no.  Locks: none. */
+ * when nothing speaks against it.  For a script its interpreter is judged.
+ * Context: own (the command).  Allocates: no.  Locks: none. */
 const char *program_obstacle(const char *path, char buf[512]);
 
 #endif

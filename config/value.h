@@ -4,8 +4,8 @@
  *
  * A parser either fills its result with a value that is inside the bounds, or leaves it alone and
  * says in *why, as the second half of one line, what it wanted instead.  No locale, no errno, no
- * libc: this runs at the start of the host, before its main(). Context: signal.  Allocates: no.
- * Locks: none.
+ * libc: this runs at the start of the host, before its main().
+ * Context: signal.  Allocates: no. Locks: none.
  */
 #ifndef CPROF_CONFIG_VALUE_H
 #define CPROF_CONFIG_VALUE_H

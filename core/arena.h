@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * core/arena: memory that lives as long as one piece of work (a dump, a command) and is dropped whole.
+ * core/arena: memory that lives as long as one piece of work (a dump, a command) and is dropped
+ * whole.
  *
- * It comes from mmap, so nothing here enters the host's malloc: a dump works while every malloc lock
- * is held or the heap is corrupt.  One owner at a time; no lock.
+ * It comes from mmap, so nothing here enters the host's malloc: a dump works while every malloc
+ * lock is held or the heap is corrupt.  One owner at a time; no lock.
  */
 #ifndef CPROF_CORE_ARENA_H
 #define CPROF_CORE_ARENA_H

@@ -48,8 +48,8 @@ struct store_identity {
 /* Maps a new store of at most max_bytes in store_dir ("" means /dev/shm/cprof-<uid>, made 0700 when
  * missing), as <pid>.<start_ticks>.store, mode 0600.  When no file can be had (denied, full, the
  * directory is not ours alone) the store is anonymous memory: *ret_why is then a negative errno,
- * else 0. 0, or -ENOMEM when there is no memory at all. Context: signal.  Allocates: mmap.  Locks:
- * none. */
+ * else 0. 0, or -ENOMEM when there is no memory at all.
+ * Context: signal.  Allocates: mmap.  Locks: none. */
 int store_create(struct store *s, const char *store_dir, uint64_t max_bytes,
 		 const struct store_identity *who, int *ret_why);
 
@@ -62,13 +62,14 @@ void store_add(struct store *s, enum store_kind kind, const uint64_t *frames, un
 
 /* Adds a module, or finds the one with the same limits and build id (the same path, when it has
  * none). Older modules that overlap a new one are marked as unloaded.  Returns its id (1..), or
- * FRAME_NO_MODULE when the table is full (counted). Context: signal.  Allocates: store.  Locks:
- * none. */
+ * FRAME_NO_MODULE when the table is full (counted).
+ * Context: signal.  Allocates: store.  Locks: none. */
 unsigned store_module_add(struct store *s, const struct store_module_info *info);
 
 void store_lost(struct store *s, enum store_loss what, uint64_t count);
 
-/* Records what one run of the handler cost, and when it ended.  Context: signal. */
+/* Records what one run of the handler cost, and when it ended.
+ * Context: signal. */
 void store_cost(struct store *s, uint64_t ns, uint64_t now_monotonic_ns);
 
 /* Moves the base of one row to the totals that a complete dump has written.
@@ -82,7 +83,8 @@ void store_window(struct store *s, uint64_t realtime_ns, uint64_t monotonic_ns);
 void store_view_of(const struct store *s, struct store_view *ret_view);
 
 /* Unmaps; unlinks the file when asked.  After fork the child unmaps its parent's store without
- * unlinking. Context: own.  Allocates: no.  Locks: none. */
+ * unlinking.
+ * Context: own.  Allocates: no.  Locks: none. */
 void store_drop(struct store *s, bool unlink_file);
 
 #endif

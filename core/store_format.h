@@ -133,7 +133,8 @@ struct store_header {
 	_Atomic uint64_t lost[32]; /* by enum store_loss */
 	_Atomic uint64_t cost_buckets[STORE_COST_BUCKETS];
 	_Atomic uint64_t cost_total_ns;
-	_Atomic uint64_t last_monotonic_ns; /* of the newest sample: a killed process says no goodbye */
+	_Atomic uint64_t
+		last_monotonic_ns; /* of the newest sample: a killed process says no goodbye */
 
 	/* Written by the dump, after the files of a window are complete. */
 	_Atomic uint64_t window_realtime_ns; /* start of the window that the next dump covers */

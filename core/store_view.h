@@ -2,8 +2,8 @@
 /*
  * core/store_view: reading a store, one's own or another process's, live or orphaned.
  *
- * Every offset is checked against the size of the mapping before it is followed, so a store that was cut
- * off, is being written or is damaged gives fewer rows and never a fault.
+ * Every offset is checked against the size of the mapping before it is followed, so a store that
+ * was cut off, is being written or is damaged gives fewer rows and never a fault.
  */
 #ifndef CPROF_CORE_STORE_VIEW_H
 #define CPROF_CORE_STORE_VIEW_H
@@ -24,9 +24,9 @@ struct store_sample {
 	enum store_kind kind;
 	unsigned values; /* number of values */
 	unsigned depth;
-	uint64_t label;		  /* thread id, 0: none */
-	uint64_t row_at;	  /* names the row for store_rebase() */
-	const uint64_t *frames;	  /* leaf first */
+	uint64_t label;			  /* thread id, 0: none */
+	uint64_t row_at;		  /* names the row for store_rebase() */
+	const uint64_t *frames;		  /* leaf first */
 	uint64_t total[STORE_VALUES_MAX]; /* since start */
 	uint64_t base[STORE_VALUES_MAX];  /* at the last complete dump */
 };
@@ -39,7 +39,8 @@ struct store_module_info {
 	bool is_exe, is_vdso, unloaded;
 };
 
-/* Checks magic, version and section limits.  0, or -EINVAL (not a store), -EPROTO (another version).
+/* Checks magic, version and section limits.  0, or -EINVAL (not a store), -EPROTO (another
+ * version).
  * Context: signal.  Allocates: no.  Locks: none. */
 int store_view_init(struct store_view *v, const void *base, uint64_t size_bytes);
 
@@ -49,7 +50,8 @@ bool store_view_next(const struct store_view *v, uint32_t *cursor, struct store_
 
 /* Module by id (1..): 0 or -ENOENT.
  * Context: signal.  Allocates: no.  Locks: none. */
-int store_view_module(const struct store_view *v, unsigned id, struct store_module_info *ret_module);
+int store_view_module(const struct store_view *v, unsigned id,
+		      struct store_module_info *ret_module);
 
 /* Text of an enum synthetic, of an enum store_loss; "" when unknown.
  * Context: signal.  Allocates: no.  Locks: none. */

@@ -2,9 +2,9 @@
 /*
  * core/sys: raw system calls.
  *
- * Code that runs in the host (a handler, a wrapper, a dump) must not go through libc's entry points:
- * they set errno, are cancellation points, and may be wrapped by the host or by us.  Every function
- * here is the bare system call and returns its result, or -errno.  errno is never touched.
+ * Code that runs in the host (a handler, a wrapper, a dump) must not go through libc's entry
+ * points: they set errno, are cancellation points, and may be wrapped by the host or by us.  Every
+ * function here is the bare system call and returns its result, or -errno.  errno is never touched.
  *
  * Context: signal.  Allocates: no.  Locks: none.
  */

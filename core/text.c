@@ -106,12 +106,13 @@ const char *text_errno(int negative_errno)
 #define E(name)                                                                                    \
 	case name:                                                                                 \
 		return #name;
+		/* clang-format off */
 		E(EPERM) E(ENOENT) E(EIO) E(EBADF) E(EAGAIN) E(ENOMEM) E(EACCES) E(EFAULT) E(EEXIST)
 		E(ENOTDIR) E(EISDIR) E(EINVAL) E(ENFILE) E(EMFILE) E(EFBIG) E(ENOSPC) E(EROFS)
 		E(ENAMETOOLONG) E(ELOOP) E(EDQUOT) E(EPROTO) E(ENOSYS) E(ESRCH) E(ENOEXEC) E(ERANGE)
 		E(EOVERFLOW) E(EOPNOTSUPP)
+		/* clang-format on */
 #undef E
-	default:
-		return "error";
+						default : return "error";
 	}
 }

@@ -2,7 +2,8 @@
 /*
  * core/text: building and reading short strings without libc's printf, locale or errno.
  *
- * A text never overflows: what does not fit is cut and `cut` is set; the buffer always ends with a NUL.
+ * A text never overflows: what does not fit is cut and `cut` is set; the buffer always ends with a
+ * NUL.
  * Context: signal.  Allocates: no.  Locks: none.
  */
 #ifndef CPROF_CORE_TEXT_H

@@ -30,7 +30,8 @@ void demangle_start(struct demangler *d);
 void demangle_stop(struct demangler *d);
 
 /* Writes the readable name of a linkage name, with its NUL.
- * Stack use: 1 KiB of the caller's.  Context: signal.  Allocates: no.  Locks: none. */
+ * Stack use: 1 KiB of the caller's.
+ * Context: signal.  Allocates: no.  Locks: none. */
 void demangle_name(const struct demangler *d, const char *linkage, char name[DEMANGLE_OUTPUT_MAX]);
 
 #endif

@@ -45,7 +45,8 @@ int elf_open_fd(struct elf *e, int fd);
 int elf_open_image(struct elf *e, const void *image, uint64_t size_bytes);
 
 /* Calls each() for every symbol of a table, in file order, until it returns false.  0 or -errno.
- * Stack use: 6 KiB.  Context: signal.  Allocates: no.  Locks: none. */
+ * Stack use: 6 KiB.
+ * Context: signal.  Allocates: no.  Locks: none. */
 int elf_symbols(const struct elf *e, enum elf_table_kind kind,
 		bool (*each)(void *opaque, const struct elf_symbol *symbol), void *opaque);
 

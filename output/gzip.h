@@ -29,13 +29,15 @@ struct gzip {
 	int rc;
 };
 
-/* 0 or -ENOMEM.  Context: signal.  Allocates: arena.  Locks: none. */
+/* 0 or -ENOMEM.
+ * Context: signal.  Allocates: arena.  Locks: none. */
 int gzip_start(struct gzip *g, struct arena *a, gzip_write_fn write, void *opaque);
 
 /* Context: as write.  Allocates: no.  Locks: none. */
 void gzip_add(struct gzip *g, const void *bytes, size_t n);
 
-/* Finishes the member; 0 or the first error.  Context: as write. */
+/* Finishes the member; 0 or the first error.
+ * Context: as write. */
 int gzip_end(struct gzip *g);
 
 #endif

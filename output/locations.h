@@ -42,7 +42,8 @@ struct locations {
 	char cwd[sizeof((struct store_header *)0)->cwd];
 };
 
-/* 0 or -ENOMEM.  Context: signal.  Allocates: arena.  Locks: none. */
+/* 0 or -ENOMEM.
+ * Context: signal.  Allocates: arena.  Locks: none. */
 int locations_init(struct locations *l, const struct store_view *view, struct arena *a);
 
 /* The indexes of a stack's frames, or NULL when there is no room or memory.
@@ -50,11 +51,13 @@ int locations_init(struct locations *l, const struct store_view *view, struct ar
 const uint32_t *locations_add_stack(struct locations *l, const uint64_t *frames, unsigned depth);
 
 /* Names all of them.  A module whose file cannot be read is shown by its name; the only error is
- * -ENOMEM. Stack use: 24 KiB.  Context: own (signal-safe).  Allocates: arena.  Locks: none. */
+ * -ENOMEM. Stack use: 24 KiB.
+ * Context: own (signal-safe).  Allocates: arena.  Locks: none. */
 int locations_resolve(struct locations *l);
 
 /* The main executable's module with its canonical path, or NULL when the store has none or no
- * memory. Context: own (signal-safe).  Allocates: arena.  Locks: none. */
+ * memory.
+ * Context: own (signal-safe).  Allocates: arena.  Locks: none. */
 const struct symbols_module *locations_executable(struct locations *l, unsigned *ret_id);
 
 #endif

@@ -60,8 +60,8 @@ struct pprof_result {
 };
 
 /* Writes the whole gzip member through write().  The rows' locations must be resolved; a row
- * without them is folded. 0, -ENOMEM, -EPROTO, or what write() returned. Context: own
- * (signal-safe).  Allocates: arena.  Locks: none. */
+ * without them is folded. 0, -ENOMEM, -EPROTO, or what write() returned.
+ * Context: own (signal-safe).  Allocates: arena.  Locks: none. */
 int pprof_write(const struct pprof_input *input, struct arena *a, gzip_write_fn write, void *opaque,
 		struct pprof_result *ret_result);
 

@@ -42,11 +42,13 @@ struct sink {
 int sink_dir_open(struct sink_dir *d, const char *dir, struct text *problem);
 void sink_dir_close(struct sink_dir *d);
 
-/* Starts a file.  0 or -errno with the explanation.  Context: as above. */
+/* Starts a file.  0 or -errno with the explanation.
+ * Context: as above. */
 int sink_create(struct sink *s, const struct sink_dir *d, const char *name, struct text *problem);
 
 /* Appends; partial writes are continued.  At RLIMIT_FSIZE the result is -EFBIG and the system call
- * is not made: the kernel would send the host a SIGXFSZ.  0 or -errno.  Context: as above. */
+ * is not made: the kernel would send the host a SIGXFSZ.  0 or -errno.
+ * Context: as above. */
 int sink_write(struct sink *s, const void *bytes, size_t n);
 
 /* Gives the complete file its name; replaces an older one of that name.  0 or -errno.

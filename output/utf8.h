@@ -11,8 +11,8 @@
 #include <stddef.h>
 
 /* Replaces in place, byte for byte, what is not UTF-8 (overlong forms, surrogates and code points
- * above U+10FFFF included) and control characters by '?'. Context: signal.  Allocates: no.  Locks:
- * none. */
+ * above U+10FFFF included) and control characters by '?'.
+ * Context: signal.  Allocates: no.  Locks: none. */
 void utf8_clean(char *s, size_t n);
 
 /* Length of the valid sequence at s with n bytes left, 0 when there is none.

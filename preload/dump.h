@@ -23,7 +23,8 @@ void dump_request(void);
  * Context: own.  Allocates: mmap, given back. */
 bool dump_last(void);
 
-/* In the child of fork.  Context: own. */
+/* In the child of fork.
+ * Context: own. */
 void dump_after_fork(void);
 
 #endif

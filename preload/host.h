@@ -28,11 +28,13 @@ extern struct host host;
 
 /* True when the caller runs in the process that our state describes; false in a vfork child, which
  * shares our memory.  In a child of raw clone or _Fork, which has a copy, the state is first made
- * the child's. Context: signal.  Allocates: no.  Locks: none. */
+ * the child's.
+ * Context: signal.  Allocates: no.  Locks: none. */
 bool host_is_here(void);
 
 /* One line on stderr, or in the configured log file.  "cprof: " is put before it, a newline after
- * it. Context: signal.  Allocates: no.  Locks: none. */
+ * it.
+ * Context: signal.  Allocates: no.  Locks: none. */
 void host_say(const char *line);
 
 /* Starts everything, once; called by the constructor and by wrappers that run before it.
@@ -40,8 +42,8 @@ void host_say(const char *line);
 void host_start(void);
 
 /* The calling thread is t from now on; and no longer.  begin arranges for the end that comes by
- * pthread_exit or cancellation; ended is for the return of the start function. Context: own.
- * Allocates: no (our key is one of the first 32).  Locks: none. */
+ * pthread_exit or cancellation; ended is for the return of the start function.
+ * Context: own. Allocates: no (our key is one of the first 32).  Locks: none. */
 struct thread;
 void host_thread_began(struct thread *t);
 void host_thread_ended(void);

@@ -17,17 +17,21 @@
  * Context: signal.  Allocates: mmap.  Locks: none. */
 struct store *recorder_store(void);
 
-/* The store if there is one.  Context: signal. */
+/* The store if there is one.
+ * Context: signal. */
 struct store *recorder_existing(void);
 
-/* Path of the main program.  Context: signal. */
+/* Path of the main program.
+ * Context: signal. */
 const char *recorder_exe(void);
 
-/* Counts a loss, in the store or for the store to come.  Context: signal. */
+/* Counts a loss, in the store or for the store to come.
+ * Context: signal. */
 void recorder_lost(enum store_loss what, uint64_t count);
 
 /* In the child of fork: forgets the parent's store, whose mapping is inherited, without touching
- * it. Context: signal.  Allocates: no.  Locks: none. */
+ * it.
+ * Context: signal.  Allocates: no.  Locks: none. */
 void recorder_after_fork(void);
 
 /* Removes the store's file; the mapping stays, because threads may still be recording.

@@ -36,11 +36,13 @@ void sampler_thread_begin(struct thread *t);
 void sampler_thread_end(struct thread *t);
 
 /* Puts the unsampled CPU time of all living threads into [cpu not sampled]: for the end of the
- * process. Context: own. */
+ * process.
+ * Context: own. */
 void sampler_settle(void);
 
 /* Around exec: no timer of ours and no pending SIGPROF may reach the new image, where it would
- * kill.  resume is for an exec that failed. Context: wrapper. */
+ * kill.  resume is for an exec that failed.
+ * Context: wrapper. */
 void sampler_pause(void);
 void sampler_resume(void);
 

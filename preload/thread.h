@@ -33,14 +33,16 @@ struct thread {
  * Context: wrapper.  Allocates: mmap.  Locks: none. */
 struct thread *thread_take(void);
 
-/* Gives a slot back that no thread uses.  Context: wrapper.  Locks: none. */
+/* Gives a slot back that no thread uses.
+ * Context: wrapper.  Locks: none. */
 void thread_put(struct thread *t);
 
 /* The calling thread's slot, NULL when it has none (unknown, not yet begun, or ended).
  * Context: signal.  Locks: none. */
 struct thread *thread_self(void);
 
-/* Makes t the calling thread's slot, or NULL.  Context: own.  Locks: none. */
+/* Makes t the calling thread's slot, or NULL.
+ * Context: own.  Locks: none. */
 void thread_set_self(struct thread *t);
 
 /* Our own code is running in this thread: a tick is counted as [cprof: busy] and not unwound.
@@ -49,10 +51,12 @@ void thread_busy_begin(void);
 void thread_busy_end(void);
 bool thread_is_busy(void);
 
-/* Calls visit for every slot with a thread.  Context: own.  Locks: none. */
+/* Calls visit for every slot with a thread.
+ * Context: own.  Locks: none. */
 void thread_each(void (*visit)(struct thread *t));
 
-/* In the child of fork: gives back all slots but the caller's.  Context: own. */
+/* In the child of fork: gives back all slots but the caller's.
+ * Context: own. */
 void thread_after_fork(void);
 
 #endif

@@ -28,7 +28,8 @@ static inline uint64_t gate_salt(void)
 	return atomic_load_explicit(&gate_salt_word, memory_order_acquire);
 }
 
-/* True: tables may be read until gate_leave.  Context: signal.  Allocates: no.  Locks: none. */
+/* True: tables may be read until gate_leave.
+ * Context: signal.  Allocates: no.  Locks: none. */
 bool gate_enter(void);
 void gate_leave(void);
 

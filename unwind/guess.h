@@ -22,7 +22,8 @@ struct guess {
 	bool in_module;
 };
 
-/* Replaces *frame by its caller.  Context: signal.  Allocates: no.  Locks: none. */
+/* Replaces *frame by its caller.
+ * Context: signal.  Allocates: no.  Locks: none. */
 bool guess_caller(struct stack_view *view, struct guess *frame);
 
 #endif

@@ -19,8 +19,8 @@
 void modules_init(void);
 
 /* Turns n addresses (as unwind gives them) into frames, in place; frames of libcprof.so itself are
- * left out.  exe: path of the main program.  Returns the number of frames. Context: signal.
- * Allocates: store.  Locks: none. */
+ * left out.  exe: path of the main program.  Returns the number of frames.
+ * Context: signal. Allocates: store.  Locks: none. */
 unsigned modules_tag(struct store *s, uint64_t *pc, unsigned n, const char *exe);
 
 /* After dlclose, and in the child of fork: cached ids are looked up again.

@@ -32,7 +32,8 @@ bool stack_choose(struct stack_view *ret_view, const struct uw_stack *own, const
 
 /* The word at an address that a view holds.  Damaged stacks have no alignment, and a foreign
  * frame's words are no object of this program's: so neither alignment nor bounds are a sanitizer's
- * business. Context: signal.  Allocates: no.  Locks: none. */
+ * business.
+ * Context: signal.  Allocates: no.  Locks: none. */
 __attribute__((no_sanitize("address", "undefined"))) static inline uint64_t
 stack_word(uintptr_t address)
 {

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * spawn ROUNDS PROGRAM LIBRARY...: starts PROGRAM with each library preloaded in turn ("-": none), ROUNDS times,
- * interleaved, and prints for each the median wall time in us and its difference to the first library.
+ * spawn ROUNDS PROGRAM LIBRARY...: starts PROGRAM with each library preloaded in turn ("-": none),
+ * ROUNDS times, interleaved, and prints for each the median wall time in us and its difference to
+ * the first library.
  */
 #include <spawn.h>
 #include <stdio.h>
@@ -36,7 +37,8 @@ static double once(char *program, const char *library)
 
 	snprintf(preload, sizeof preload, "LD_PRELOAD=%s", strcmp(library, "-") ? library : "");
 	clock_gettime(CLOCK_MONOTONIC, &a);
-	if (posix_spawn(&pid, program, NULL, NULL, argv, envp) || waitpid(pid, &status, 0) < 0 || status)
+	if (posix_spawn(&pid, program, NULL, NULL, argv, envp) || waitpid(pid, &status, 0) < 0 ||
+	    status)
 		exit(1);
 	clock_gettime(CLOCK_MONOTONIC, &b);
 	return (double)(b.tv_sec - a.tv_sec) * 1e6 + (double)(b.tv_nsec - a.tv_nsec) / 1e3;
@@ -63,6 +65,7 @@ int main(int argc, char **argv)
 			}
 		}
 	for (int l = 0; l < libraries; l++)
-		printf("%s\t%.1f\t%.1f\n", argv[3 + l], median(times[l], rounds), median(extra[l], rounds));
+		printf("%s\t%.1f\t%.1f\n", argv[3 + l], median(times[l], rounds),
+		       median(extra[l], rounds));
 	return 0;
 }

@@ -18,7 +18,7 @@ static volatile unsigned long sink;
 		clock_t until = clock() + CLOCKS_PER_SEC * 2 / 5;                                  \
 		while (clock() < until)                                                            \
 			for (int i = 0; i < 100000; i++)                                           \
-				sink += (unsigned long)i * n;                                          \
+				sink += (unsigned long)i * n;                                      \
 	}
 /* Different bodies, or gcc would make one function of the three. */
 WORK(parent_work, 3)
