@@ -104,7 +104,7 @@ include tests/oracle/oracle.mk
 # Build needs, then what the demo and the checks need beyond them.
 NEED_BUILD := gcc make binutils libc6-dev libprotobuf-c-dev protobuf-c-compiler zlib1g-dev libiberty-dev
 NEED_DEMO  := redis-server redis-tools
-NEED_CHECK := g++ clang clang-format golang-go libunwind-dev python3 sqlite3 nodejs gawk file procps
+NEED_CHECK := g++ clang clang-format golang-go libunwind-dev python3 sqlite3 nodejs gawk perl git file procps graphviz
 
 demo:
 	@tests/support/need $(NEED_BUILD) $(NEED_DEMO)
