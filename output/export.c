@@ -5,6 +5,7 @@
 #include <stdbool.h>
 
 #include "core/arena.h"
+#include "core/sys.h"
 #include "core/text.h"
 #include "output/locations.h"
 #include "output/pprof.h"
@@ -18,6 +19,7 @@
 /* A full store of 16,384 deep stacks needs about 60 MB; the cap is for a damaged one. */
 #define ARENA_BYTES_MAX ((size_t)192 << 20)
 #define COMMENT_BYTES	1152u
+#define NUMBER_TRIES	100000u /* files of one pid in one directory; each costs a stat */
 
 /* One dump.  It lives in its arena, not on the stack, which in the host is small. */
 struct dump {
@@ -28,6 +30,7 @@ struct dump {
 	struct snapshot snapshots[KIND_COUNT];
 	struct sink_dir dir;
 	struct sink sinks[KIND_COUNT];
+	uint64_t number; /* of this dump's files */
 	const char *comments[PPROF_COMMENTS_MAX];
 	unsigned comment_count;
 	struct export_row *rows; /* of all kinds */
@@ -154,8 +157,6 @@ static int collect_rows(struct dump *d)
 static void file_name(const struct dump *d, const struct pprof_kind *kind, struct text *t)
 {
 	const struct store_header *h = d->view->header;
-	/* Relaxed: the owner of the store moves it, and only between dumps. */
-	uint32_t dumps = atomic_load_explicit(&h->dumps, memory_order_relaxed);
 
 	for (size_t i = 0; i < sizeof h->program && h->program[i]; i++) {
 		char c = h->program[i];
@@ -172,7 +173,7 @@ static void file_name(const struct dump *d, const struct pprof_kind *kind, struc
 	text_char(t, '.');
 	text_str(t, kind->name);
 	text_char(t, '.');
-	text_u64(t, (uint64_t)dumps + 1);
+	text_u64(t, d->number);
 	text_str(t, ".pb.gz");
 }
 
@@ -185,7 +186,7 @@ static int write_kind(struct dump *d, enum store_kind k)
 {
 	const struct store_header *h = d->view->header;
 	const struct pprof_kind *kind = &pprof_kinds[k];
-	/* Relaxed: as file_name(). */
+	/* Relaxed: as choose_number(). */
 	uint64_t realtime = atomic_load_explicit(&h->window_realtime_ns, memory_order_relaxed);
 	uint64_t monotonic = atomic_load_explicit(&h->window_monotonic_ns, memory_order_relaxed);
 	uint64_t now = d->request->now_monotonic_ns;
@@ -233,6 +234,30 @@ static int commit_files(struct dump *d)
 	return 0;
 }
 
+/* The next number that no file has: a container's program has the same pid after every restart, and its
+ * earlier profiles are not ours to replace. */
+static void choose_number(struct dump *d)
+{
+	/* Relaxed: the owner of the store moves it, and only between dumps. */
+	uint32_t dumps = atomic_load_explicit(&d->view->header->dumps, memory_order_relaxed);
+	bool taken = true;
+
+	d->number = dumps;
+	for (unsigned tries = 0; taken && tries < NUMBER_TRIES; tries++) {
+		taken = false;
+		d->number++;
+		for (unsigned kind = KIND_NONE + 1; kind < KIND_COUNT; kind++) {
+			char name[160];
+			struct text t = TEXT_ON(name);
+			struct stat st;
+
+			file_name(d, &pprof_kinds[kind], &t);
+			if (sys_fstatat(d->dir.fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0)
+				taken = true;
+		}
+	}
+}
+
 static int dump_steps(struct dump *d)
 {
 	int rc = locations_init(&d->locations, d->view, d->arena);
@@ -245,6 +270,7 @@ static int dump_steps(struct dump *d)
 		rc = sink_dir_open(&d->dir, d->request->dir, &d->problem);
 	if (rc < 0)
 		return rc;
+	choose_number(d);
 	collect_comments(d);
 	for (unsigned kind = KIND_NONE + 1; kind < KIND_COUNT && rc == 0; kind++)
 		rc = write_kind(d, (enum store_kind)kind);

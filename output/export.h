@@ -34,10 +34,11 @@ struct export_result {
 };
 
 /* Writes one file per kind that holds what was recorded since the last complete dump; an empty
- * profile is valid and is written too.  File number is header->dumps + 1.  committed, when not
- * NULL, is called once after all files are complete, with the rows that were written, so that the
- * owner of the store can move its bases.  0 or -errno with result->problem set; then no file of
- * this dump is left behind. Stack use: at most 64 KiB plus the demangler's (its input is capped).
+ * profile is valid and is written too.  The file number is header->dumps + 1, or the next one that
+ * no file has.  committed, when not NULL, is called once after all files are complete, with the
+ * rows that were written, so that the owner of the store can move its bases.  0 or -errno with
+ * result->problem set; then no file of this dump is left behind.  Stack use: at most 64 KiB; the
+ * demangler has a stack of its own.
  * Context: own (signal-safe).  Allocates: arena of its own, given back.  Locks: none. */
 int export_dump(const struct store_view *view, const struct export_request *request,
 		void (*committed)(void *opaque, const struct export_row *rows, unsigned count),

@@ -2,6 +2,7 @@
 #include "output/sink.h"
 
 #include <errno.h>
+#include <linux/fs.h>
 #include <stdbool.h>
 
 #include "core/sys.h"
@@ -183,6 +184,9 @@ int sink_commit(struct sink *s)
 
 	s->fd = -1;
 	if (rc == 0)
+		rc = (int)SYS_CALL(SYS_renameat2, s->dir->fd, s->temp, s->dir->fd, s->name,
+				   RENAME_NOREPLACE, 0);
+	if (rc == -EINVAL || rc == -ENOSYS) /* a file system that cannot promise that */
 		rc = sys_renameat(s->dir->fd, s->temp, s->dir->fd, s->name);
 	if (rc == 0)
 		s->temp[0] = '\0';

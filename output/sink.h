@@ -51,7 +51,7 @@ int sink_create(struct sink *s, const struct sink_dir *d, const char *name, stru
  * Context: as above. */
 int sink_write(struct sink *s, const void *bytes, size_t n);
 
-/* Gives the complete file its name; replaces an older one of that name.  0 or -errno.
+/* Gives the complete file its name; an older one of that name stays and is -EEXIST.  0 or -errno.
  * Context: as above. */
 int sink_commit(struct sink *s);
 

@@ -147,6 +147,25 @@ TEST(export_writes_one_file_per_dump_and_each_sample_once)
 	end();
 }
 
+TEST(export_takes_the_next_number_that_no_file_has)
+{
+	char expected[256], older[256];
+
+	begin(4 << 20);
+	add_sample(1);
+	snprintf(older, sizeof older, "%s/unit.%d.cpu.1.pb.gz", scratch, (int)getpid());
+	FILE *f = fopen(older, "w"); /* of a container that had this pid before */
+	CHECK(f != NULL);
+	fclose(f);
+	CHECK_EQ(dump(NULL), 0);
+	snprintf(expected, sizeof expected, "%s/unit.%d.cpu.2.pb.gz", scratch, (int)getpid());
+	CHECK_STR(result.path, expected);
+	CHECK_EQ(dump(NULL), 0);
+	snprintf(expected, sizeof expected, "%s/unit.%d.cpu.3.pb.gz", scratch, (int)getpid());
+	CHECK_STR(result.path, expected);
+	end();
+}
+
 TEST(export_comments_say_version_losses_cost_and_command)
 {
 	static const char *const further[] = {"extra", NULL};

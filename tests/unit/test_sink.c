@@ -424,14 +424,21 @@ TEST(sink_remove_takes_a_committed_file_away_but_nothing_foreign)
 	end();
 }
 
-TEST(sink_commit_over_a_directory_fails_and_remove_cleans_up)
+TEST(sink_commit_leaves_an_older_file_alone_and_remove_cleans_up)
 {
+	char older[2] = "";
+
 	begin();
 	CHECK_EQ(sink_dir_open(&dir, scratch, &problem), 0);
-	CHECK_EQ(mkdir(sub("x"), 0700), 0);
+	FILE *f = fopen(sub("x"), "w");
+	CHECK(f && fputc('o', f) == 'o' && fclose(f) == 0);
 	CHECK_EQ(sink_create(&sink, &dir, "x", &problem), 0);
-	CHECK_EQ(sink_commit(&sink), -EISDIR);
+	CHECK_EQ(sink_write(&sink, "new", 3), 0);
+	CHECK_EQ(sink_commit(&sink), -EEXIST);
 	sink_remove(&sink);
 	CHECK_EQ(files_in(scratch), 1);
+	f = fopen(sub("x"), "r");
+	CHECK(f && fread(older, 1, 2, f) == 1 && older[0] == 'o');
+	fclose(f);
 	end();
 }
