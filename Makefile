@@ -108,13 +108,13 @@ NEED_CHECK := g++ clang clang-format golang-go libunwind-dev python3 sqlite3 nod
 
 demo:
 	@tests/support/need $(NEED_BUILD) $(NEED_DEMO)
-	@$(MAKE) --no-print-directory all
+	@$(MAKE) -s --no-print-directory all
 	@B=$(B) tests/demo
 check:
 	@tests/support/need $(NEED_BUILD) $(NEED_DEMO) $(NEED_CHECK)
-	@$(MAKE) --no-print-directory all unit programs oracle $(B)/rawprof
-	@$(MAKE) --no-print-directory B=$(B)/clang CC=clang all unit
-	@$(MAKE) --no-print-directory B=$(B)/asan SANITIZE=1 unit
+	@$(MAKE) -s --no-print-directory all unit programs oracle $(B)/rawprof
+	@$(MAKE) -s --no-print-directory B=$(B)/clang CC=clang all unit
+	@$(MAKE) -s --no-print-directory B=$(B)/asan SANITIZE=1 unit
 	@B=$(B) tests/check
 lint: $(B)/libcprof.so
 	B=$(B) tests/check lint
