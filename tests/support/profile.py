@@ -11,6 +11,7 @@
   profile.py comments FILE...       comment lines
 """
 import gzip
+import signal
 import sys
 
 
@@ -132,4 +133,5 @@ def main(args):
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # `| head -1` is no error
     main(sys.argv[1:])
