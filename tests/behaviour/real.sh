@@ -16,10 +16,13 @@ same() {
 	claim "same_$name" "exit $plain and $under; $(diff "$scratch/plain.out" "$scratch/under.out" | head -2) $(diff "$scratch/plain.err" "$scratch/under.err" | head -2)" \
 		sh -c "[ $plain = $under ] && cmp -s $scratch/plain.out $scratch/under.out && cmp -s $scratch/plain.err $scratch/under.err"
 }
-# rooted NAME PER_CENT: the profiles of the last `same` have samples and reach their roots.
+# rooted NAME PER_CENT: the profiles of the last `same` have samples, reach their roots, and hold no frame of
+# ours (an own tick is one frame, [cprof: busy]).
 rooted() {
 	local share
 	share=$($PROFILE roots $(files) 2> /dev/null | head -1)
+	claim "no_frame_of_ours_$1" "$($PROFILE stacks $(files) | grep -m1 -E 'libcprof|;on_prof|;on_dump')" \
+		sh -c "! $PROFILE stacks $(files | tr '\n' ' ') | grep -qE 'libcprof|;on_prof|;on_dump'"
 	claim "rooted_$1" "$share % of $(files | wc -l) files" awk -v a="${share:-0}" -v b="$2" 'BEGIN { exit !(a >= b) }'
 }
 
