@@ -6,6 +6,9 @@
  * points: they set errno, are cancellation points, and may be wrapped by the host or by us.  Every
  * function here is the bare system call and returns its result, or -errno.  errno is never touched.
  *
+ * The invariant about descriptors: none of ours is 0, 1 or 2, where a host that has closed its own
+ * would read and write our files.
+ *
  * Context: signal.  Allocates: no.  Locks: none.
  */
 #ifndef CPROF_CORE_SYS_H
@@ -44,13 +47,11 @@ static inline long sys_call6(long nr, long a, long b, long c, long d, long e, lo
 #define SYS_CALL(nr, a, b, c, d, e, f)                                                             \
 	sys_call6((nr), (long)(a), (long)(b), (long)(c), (long)(d), (long)(e), (long)(f))
 
+int sys_openat(int dir, const char *path, int flags, mode_t mode);
+
 static inline int sys_open(const char *path, int flags, mode_t mode)
 {
-	return (int)SYS_CALL(SYS_openat, AT_FDCWD, path, flags | O_CLOEXEC, mode, 0, 0);
-}
-static inline int sys_openat(int dir, const char *path, int flags, mode_t mode)
-{
-	return (int)SYS_CALL(SYS_openat, dir, path, flags | O_CLOEXEC, mode, 0, 0);
+	return sys_openat(AT_FDCWD, path, flags, mode);
 }
 static inline int sys_close(int fd)
 {
