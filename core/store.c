@@ -338,12 +338,13 @@ static int open_run_dir(struct text *path, const char *store_dir, uint32_t uid)
  * in files; otherwise it stays for `cprof recover` and we take the next name. */
 static void remove_superseded(int dir, const char *name)
 {
-	struct store_header head;
+	const uint64_t at = offsetof(struct store_header, superseded);
+	uint32_t yes = 0; /* not the whole header: this may run on an alternate stack of 8 KiB */
 	int fd = sys_openat(dir, name, O_RDONLY | O_NOFOLLOW, 0);
 
 	if (fd < 0)
 		return;
-	if (sys_pread(fd, &head, sizeof head, 0) == (ssize_t)sizeof head && head.superseded)
+	if (sys_pread(fd, &yes, sizeof yes, at) == (ssize_t)sizeof yes && yes)
 		(void)sys_unlinkat(dir, name);
 	sys_close(fd);
 }
@@ -378,9 +379,11 @@ static int create_file(int dir, struct text *path, const struct store_identity *
 	return -EEXIST;
 }
 
-/* How large a store may be on this file system: 0 when it has no room. */
+/* How large a store may be on this file system: 0 when it has no room.  A file above RLIMIT_FSIZE
+ * is a SIGXFSZ in the host. */
 static uint64_t budget(int fd, uint64_t max_bytes)
 {
+	struct rlimit limit;
 	struct statfs fs;
 
 	if (sys_fstatfs(fd, &fs) < 0)
@@ -388,6 +391,9 @@ static uint64_t budget(int fd, uint64_t max_bytes)
 	uint64_t share = (uint64_t)fs.f_bavail * (uint64_t)fs.f_bsize / TMPFS_SHARE;
 	if (fs.f_blocks == 0) /* a tmpfs without a limit */
 		share = max_bytes;
+	if (SYS_CALL(SYS_prlimit64, 0, RLIMIT_FSIZE, NULL, &limit, 0, 0) == 0 &&
+	    limit.rlim_cur < share)
+		share = limit.rlim_cur;
 	return share < max_bytes ? share / PAGE * PAGE : max_bytes;
 }
 
