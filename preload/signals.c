@@ -2,6 +2,7 @@
 #include "preload/signals.h"
 
 #include <stdatomic.h>
+#include <ucontext.h>
 
 #include "core/sys.h"
 #include "preload/dump.h"
@@ -18,6 +19,7 @@ static struct managed {
 	struct sigaction host;
 	_Atomic(void *) handler; /* host.sa_handler; read by our handler */
 	_Atomic bool wants_info;
+	_Atomic uint64_t mask; /* what is blocked while it runs, beside what was blocked before */
 } prof, dump;
 
 static struct managed *managed_of(int signo)
@@ -33,9 +35,15 @@ static struct managed *managed_of(int signo)
 static bool pass_on(struct managed *m, int signo, siginfo_t *info, void *context)
 {
 	void *handler = atomic_load_explicit(&m->handler, memory_order_acquire);
+	uint64_t mask;
 
 	if (handler == (void *)SIG_DFL || handler == (void *)SIG_IGN)
 		return false;
+	/* Our own mask is full.  The host's handler may wait for another signal, or leave by
+	 * longjmp, which keeps the mask. */
+	memcpy(&mask, &((const ucontext_t *)context)->uc_sigmask, sizeof mask);
+	mask |= atomic_load_explicit(&m->mask, memory_order_relaxed);
+	(void)sys_sigmask(SIG_SETMASK, &mask, NULL);
 	if (atomic_load_explicit(&m->wants_info, memory_order_relaxed))
 		((void (*)(int, siginfo_t *, void *))handler)(signo, info, context);
 	else
@@ -57,9 +65,15 @@ static void on_dump(int signo, siginfo_t *info, void *context)
 	(void)pass_on(&dump, signo, info, context);
 }
 
-static void remember(struct managed *m, const struct sigaction *act)
+static void remember(struct managed *m, int signo, const struct sigaction *act)
 {
+	uint64_t mask;
+
+	memcpy(&mask, &act->sa_mask, sizeof mask);
+	if (!(act->sa_flags & SA_NODEFER))
+		mask |= UINT64_C(1) << (signo - 1);
 	m->host = *act;
+	atomic_store_explicit(&m->mask, mask, memory_order_relaxed);
 	atomic_store_explicit(&m->wants_info, (act->sa_flags & SA_SIGINFO) != 0,
 			      memory_order_relaxed);
 	/* Release pairs with the acquire in pass_on(). */
@@ -73,7 +87,7 @@ static void exchange(struct managed *m, const struct sigaction *act, struct siga
 	struct sigaction was = m->host;
 
 	if (act) {
-		remember(m, act);
+		remember(m, m->signo, act);
 		if (m == &dump && act->sa_handler != SIG_DFL && act->sa_handler != SIG_IGN &&
 		    !atomic_exchange_explicit(&told, true, memory_order_relaxed))
 			host_say("the program handles the dump signal itself: both of us get it; "
@@ -98,24 +112,26 @@ INTERPOSE(sighandler_t, signal, (int signo, sighandler_t handler))
 	struct managed *m = managed_of(signo);
 	struct sigaction act = {.sa_handler = handler, .sa_flags = SA_RESTART}, old;
 
-	if (!m || !host_is_here())
-		return REAL(signal)(signo, handler);
+	if (!m || handler == SIG_ERR || !host_is_here())
+		return REAL(signal)(signo, handler); /* SIG_ERR: EINVAL, and nothing changes */
 	exchange(m, &act, &old);
 	return old.sa_handler;
 }
 
 static void install(struct managed *m, int signo, void (*handler)(int, siginfo_t *, void *))
 {
-	/* A full mask: nothing of the host runs on top of us.  SA_ONSTACK: a thread with a small
-	 * stack or a coroutine stack has an alternate one for a reason. */
+	/* A full mask: nothing of the host runs on top of us.  Not sigfillset(), which leaves out
+	 * the signal of pthread_cancel: an asynchronous one would end the thread in our middle.
+	 * SA_ONSTACK: a thread with a small stack or a coroutine stack has an alternate one for a
+	 * reason. */
 	struct sigaction act = {.sa_sigaction = handler,
 				.sa_flags = SA_SIGINFO | SA_RESTART | SA_ONSTACK};
 	struct sigaction was;
 
-	sigfillset(&act.sa_mask);
+	memset(&act.sa_mask, 0xff, sizeof act.sa_mask);
 	if (REAL(sigaction)(signo, &act, &was) < 0)
 		return;
-	remember(m, &was);
+	remember(m, signo, &was);
 	m->signo = signo;
 }
 
