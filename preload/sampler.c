@@ -68,7 +68,7 @@ static struct balance *balance_of(uint64_t start_function)
 {
 	uint64_t hash = start_function * UINT64_C(0x9e3779b97f4a7c15) >> 32;
 
-	for (unsigned i = 0; i < 16; i++) {
+	for (unsigned i = 0; start_function && i < 16; i++) {
 		struct balance *b = &balances[(hash + i) % BALANCES];
 		uint64_t is = atomic_load_explicit(&b->start_function, memory_order_relaxed);
 
@@ -122,11 +122,15 @@ static void settle(struct thread *t)
 	uint64_t cpu = thread_cpu_ns(atomic_load_explicit(&t->tid, memory_order_relaxed));
 	uint64_t had = atomic_exchange_explicit(&t->attributed_ns, cpu, memory_order_relaxed);
 
-	if (cpu)
-		balance_add(atomic_load_explicit(&fallback, memory_order_relaxed)
-				    ? 0
-				    : t->start_function,
-			    (int64_t)(cpu - had));
+	if (!cpu)
+		return;
+	/* One timer for all: what one thread was sampled for another has used, so that only the sum
+	 * at the end means anything. */
+	if (atomic_load_explicit(&fallback, memory_order_relaxed))
+		atomic_fetch_add_explicit(&balance_of(0)->ns, (int64_t)(cpu - had),
+					  memory_order_relaxed);
+	else
+		balance_add(t->start_function, (int64_t)(cpu - had));
 }
 
 /* ---- timers ---- */
@@ -183,7 +187,8 @@ static void timer_begin(struct thread *t)
 	int id = -1;
 
 	event._sigev_un._tid = atomic_load_explicit(&t->tid, memory_order_relaxed);
-	if (SYS_CALL(SYS_timer_create, CLOCK_THREAD_CPUTIME_ID, &event, &id, 0, 0, 0) < 0) {
+	if (sampler_is_fallback() ||
+	    SYS_CALL(SYS_timer_create, CLOCK_THREAD_CPUTIME_ID, &event, &id, 0, 0, 0) < 0) {
 		recorder_lost(LOST_TIMERS, 1);
 		fallback_begin();
 		return;
@@ -240,6 +245,8 @@ void sampler_thread_end(struct thread *t)
 void sampler_settle(void)
 {
 	thread_each(settle);
+	if (sampler_is_fallback())
+		balance_add(0, 0);
 }
 
 void sampler_pause(void)
@@ -356,5 +363,8 @@ bool sampler_tick(const siginfo_t *info, const void *context)
 		return false;
 	if (t)
 		record(t, ticks, context);
+	/* ITIMER_PROF stands for all threads: one that has a timer too would be sampled twice. */
+	if (t && sampler_is_fallback())
+		timer_end(t);
 	return true;
 }
