@@ -2,6 +2,7 @@
 #include "preload/dump.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdatomic.h>
 
 #include "core/sys.h"
@@ -9,6 +10,7 @@
 #include "output/export.h"
 #include "preload/host.h"
 #include "preload/recorder.h"
+#include "preload/sampler.h"
 #include "preload/thread.h"
 
 #include "core/as_safe.h"
@@ -70,11 +72,31 @@ static void write_files(void *opaque)
 	store_window(job->store, request.now_realtime_ns, request.now_monotonic_ns);
 }
 
+/* What the dump itself has used is ours, not the interrupted function's: the tick that is pending
+ * must be counted before we stop being busy.  It is fetched and not let in, because its frame would
+ * come on top of ours on what may be an alternate stack of 8 KiB. */
+static void count_pending_tick(void)
+{
+	const uint64_t prof = UINT64_C(1) << (SIGPROF - 1);
+	const struct timespec now = {0, 0};
+	siginfo_t info, foreign;
+	bool found = false;
+
+	while (SYS_CALL(SYS_rt_sigtimedwait, &prof, &info, &now, sizeof prof, 0, 0) == SIGPROF) {
+		if (sampler_tick(&info, NULL))
+			continue;
+		foreign = info;
+		found = true;
+	}
+	if (found) /* the host's: back to where it was */
+		(void)SYS_CALL(SYS_rt_tgsigqueueinfo, sys_getpid(), sys_gettid(), SIGPROF, &foreign,
+			       0, 0);
+}
+
+/* With all signals blocked. */
 static int dump_once(void)
 {
 	struct job job = {.store = recorder_store(), .result = -ENOMEM};
-	const uint64_t all = ~UINT64_C(0), prof = UINT64_C(1) << (SIGPROF - 1);
-	uint64_t mask;
 
 	char *stack = sys_mmap(NULL, STACK_BYTES, PROT_READ | PROT_WRITE,
 			       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK, -1, 0);
@@ -84,14 +106,10 @@ static int dump_once(void)
 	} else {
 		/* The lowest page is a guard. */
 		(void)SYS_CALL(SYS_mprotect, stack, 4096, PROT_NONE, 0, 0, 0);
-		(void)sys_sigmask(SIG_SETMASK, &all, &mask);
 		thread_busy_begin();
 		call_on_stack(stack + STACK_BYTES, write_files, &job);
-		/* What the dump itself has used is ours, not the interrupted function's: the tick
-		 * that is pending must arrive before we stop being busy. */
-		(void)sys_sigmask(SIG_UNBLOCK, &prof, NULL);
+		count_pending_tick();
 		thread_busy_end();
-		(void)sys_sigmask(SIG_SETMASK, &mask, NULL);
 	}
 	if (!sys_failed(stack))
 		sys_munmap(stack, STACK_BYTES);
@@ -99,13 +117,23 @@ static int dump_once(void)
 }
 
 /* True when the caller is the dumper now.  Acquire and release on state order one dumper after
- * another. */
-static bool begin(int when_running)
+ * another.  Nothing of the host may run in this thread until end(): a handler that left us by
+ * siglongjmp would leave no dumper for ever. */
+static bool begin(void)
+{
+	int is = IDLE;
+
+	return atomic_compare_exchange_strong_explicit(&state, &is, RUNNING, memory_order_acquire,
+						       memory_order_relaxed);
+}
+
+/* The same, and otherwise asks the dumper for one more. */
+static bool begin_or_ask(void)
 {
 	int is = IDLE;
 
 	while (!atomic_compare_exchange_weak_explicit(&state, &is,
-						      is == IDLE ? RUNNING : when_running,
+						      is == IDLE ? RUNNING : RUNNING_ASKED,
 						      memory_order_acquire, memory_order_relaxed))
 		;
 	return is == IDLE;
@@ -125,11 +153,24 @@ static bool end(void)
 
 void dump_request(void)
 {
-	if (!host_is_here() || !begin(RUNNING_ASKED))
+	const uint64_t all = ~UINT64_C(0);
+	uint64_t mask;
+
+	if (!host_is_here())
 		return;
-	do
-		(void)dump_once();
-	while (!end());
+	(void)sys_sigmask(SIG_SETMASK, &all, &mask);
+	if (begin_or_ask())
+		do
+			(void)dump_once();
+		while (!end());
+	(void)sys_sigmask(SIG_SETMASK, &mask, NULL);
+}
+
+static void nap(void)
+{
+	const struct timespec ms = {0, 1000000};
+
+	(void)SYS_CALL(SYS_nanosleep, &ms, NULL, 0, 0, 0, 0);
 }
 
 /* Samples that no file holds yet. */
@@ -146,22 +187,48 @@ static uint64_t unwritten(const struct store *s)
 	return n;
 }
 
+static bool is_worth_a_file(const struct store *s)
+{
+	uint64_t n = unwritten(s);
+
+	return n >= LAST_SAMPLES ||
+	       (n && sys_clock_ns(CLOCK_MONOTONIC) - host.started_monotonic_ns >= LAST_LIFE_NS);
+}
+
 bool dump_last(void)
 {
 	struct store *s = recorder_existing();
-	const struct timespec ms = {0, 1000000};
+	const uint64_t all = ~UINT64_C(0);
+	bool wanted, mine = false;
 	int result = 0;
+	uint64_t mask;
 
 	if (!s || !host.settings.output_on_exit)
 		return true;
-	for (int i = 0; i < 2000 && !begin(RUNNING); i++)
-		(void)SYS_CALL(SYS_nanosleep, &ms, NULL, 0, 0, 0, 0);
-	uint64_t n = unwritten(s);
-	if (n >= LAST_SAMPLES ||
-	    (n && sys_clock_ns(CLOCK_MONOTONIC) - host.started_monotonic_ns >= LAST_LIFE_NS))
-		result = dump_once();
-	(void)end();
+	for (int i = 0; !mine && i < 2000; i++) {
+		if (i)
+			nap();
+		(void)sys_sigmask(SIG_SETMASK, &all, &mask);
+		mine = begin();
+		if (!mine)
+			(void)sys_sigmask(SIG_SETMASK, &mask, NULL);
+	}
+	if (!mine)
+		return false;
+	wanted = is_worth_a_file(s);
+	do {
+		if (wanted)
+			result = dump_once();
+		wanted = true; /* when end() says that somebody has asked meanwhile */
+	} while (!end());
+	(void)sys_sigmask(SIG_SETMASK, &mask, NULL);
 	return result == 0;
+}
+
+void dump_wait(unsigned ms)
+{
+	for (; ms && atomic_load_explicit(&state, memory_order_relaxed) != IDLE; ms--)
+		nap();
 }
 
 void dump_after_fork(void)

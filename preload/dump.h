@@ -19,9 +19,14 @@ void dump_request(void);
 
 /* The last dump of this image, before exit and exec, when it is worth a file: the process lived a
  * second or has ten samples that no file holds yet, and [output] on_exit is set.  Waits at most two
- * seconds for a dump in another thread.  True when nothing is left that only the store holds.
+ * seconds for a dump in another thread.  True when nothing is left that only the store holds; false
+ * also when that other dump has not ended.
  * Context: own.  Allocates: mmap, given back. */
 bool dump_last(void);
+
+/* Waits at most ms milliseconds for a dump in another thread.
+ * Context: own.  Locks: none. */
+void dump_wait(unsigned ms);
 
 /* In the child of fork.
  * Context: own. */

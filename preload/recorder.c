@@ -123,15 +123,23 @@ struct store *recorder_existing(void)
 struct store *recorder_store(void)
 {
 	struct store *s = recorder_existing();
+	const uint64_t all = ~UINT64_C(0);
 	int none = NONE;
+	uint64_t mask;
 
-	if (s)
+	if (s || atomic_load_explicit(&state, memory_order_relaxed) != NONE)
 		return s;
-	if (!atomic_compare_exchange_strong_explicit(&state, &none, MAKING, memory_order_acquire,
-						     memory_order_relaxed))
-		return NULL;
-	make();
-	return recorder_existing();
+	/* Who begins must end it: a host handler that left us by siglongjmp would leave MAKING. */
+	(void)sys_sigmask(SIG_SETMASK, &all, &mask);
+	if (atomic_compare_exchange_strong_explicit(&state, &none, MAKING, memory_order_acquire,
+						    memory_order_relaxed)) {
+		make();
+		s = recorder_existing();
+		if (!s)
+			host_say("no memory for a store: this process is not profiled");
+	}
+	(void)sys_sigmask(SIG_SETMASK, &mask, NULL);
+	return s;
 }
 
 const char *recorder_exe(void)
