@@ -2,6 +2,7 @@
 #include "preload/host.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <sys/auxv.h>
@@ -20,6 +21,7 @@
 #include "core/as_safe.h"
 
 #define WIPE_ON_FORK 18 /* MADV_WIPEONFORK, Linux 4.14 */
+#define FORK_WAIT_MS 100u
 
 struct host host;
 
@@ -29,12 +31,63 @@ static pthread_key_t end_key;
  * true. */
 static _Atomic int *alive;
 
+/* ---- lines of our own ---- */
+
+static struct stat stderr_at_start; /* st_ino 0: it was closed */
+
+static bool same_file(const struct stat *a, const struct stat *b)
+{
+	return a->st_ino == b->st_ino && a->st_dev == b->st_dev;
+}
+
+/* Is 2 the host's stderr?  When the host has closed it, the next file or socket that it opens gets
+ * the number.  A daemon that redirects stderr takes stdout along, or opens a log for appending. */
+static bool is_stderr(void)
+{
+	struct stat now, out;
+
+	if (sys_fstat(2, &now) < 0)
+		return false;
+	if (stderr_at_start.st_ino && same_file(&now, &stderr_at_start))
+		return true;
+	if (S_ISREG(now.st_mode)) {
+		long flags = SYS_CALL(SYS_fcntl, 2, F_GETFL, 0, 0, 0, 0);
+
+		return (flags & O_ACCMODE) == O_WRONLY && (flags & O_APPEND);
+	}
+	return sys_fstat(1, &out) == 0 && same_file(&now, &out);
+}
+
+/* Writes when that can neither wait nor bring the host a signal: stderr may be a pipe that nobody
+ * reads or that nobody holds, a terminal of another job, a file at its limit. */
+static void write_gently(int fd, const char *line, size_t n)
+{
+	const uint64_t broken = UINT64_C(1) << (SIGPIPE - 1), full = UINT64_C(1) << (SIGXFSZ - 1),
+		       block = broken | full | UINT64_C(1) << (SIGTTOU - 1);
+	const struct timespec now = {0, 0};
+	struct pollfd p = {.fd = fd, .events = POLLOUT};
+	uint64_t mask, pending = 0, ours;
+
+	(void)sys_sigmask(SIG_BLOCK, &block, &mask);
+	(void)SYS_CALL(SYS_rt_sigpending, &pending, sizeof pending, 0, 0, 0, 0);
+	if (SYS_CALL(SYS_poll, &p, 1, 0, 0, 0, 0) == 1 && p.revents == POLLOUT) {
+		ssize_t r = sys_write(fd, line, n);
+
+		ours = (r == -EPIPE ? broken : r == -EFBIG ? full : 0) & ~pending;
+		if (ours)
+			(void)SYS_CALL(SYS_rt_sigtimedwait, &ours, NULL, &now, sizeof ours, 0, 0);
+	}
+	(void)sys_sigmask(SIG_SETMASK, &mask, NULL);
+}
+
 void host_say(const char *line)
 {
 	char buf[640];
 	struct text t = TEXT_ON(buf);
 	const char *log = host.settings.output_log;
-	int fd = log[0] ? sys_open(log, O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW, 0600) : 2;
+	/* O_NONBLOCK: a FIFO without a reader is an error and not a wait. */
+	const int flags = O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY;
+	int fd = log[0] ? sys_open(log, flags, 0600) : is_stderr() ? 2 : -1;
 
 	text_str(&t, "cprof: ");
 	text_str(&t, line);
@@ -42,10 +95,12 @@ void host_say(const char *line)
 	text_char(&t, '\n');
 	if (fd < 0)
 		return;
-	(void)sys_write(fd, buf, t.len);
+	write_gently(fd, buf, t.len);
 	if (log[0])
 		sys_close(fd);
 }
+
+/* ---- whose process this is ---- */
 
 static void begin_life(void)
 {
@@ -56,7 +111,8 @@ static void begin_life(void)
 		atomic_store_explicit(alive, 1, memory_order_relaxed);
 }
 
-/* In a child that has a copy of our state. */
+/* In a child that has a copy of our state.  Our signals are blocked: a dump would take the parent's
+ * store for ours. */
 static void become_child(void)
 {
 	begin_life();
@@ -70,13 +126,16 @@ static void become_child(void)
 
 bool host_is_here(void)
 {
-	int pid = sys_getpid();
+	uint64_t mask;
 
-	if (pid == host.pid)
-		return true;
+	/* The page first: in a PID namespace of its own a copy may have the parent's pid, 1. */
 	if (!alive || atomic_load_explicit(alive, memory_order_relaxed))
-		return false; /* vfork: the memory is the parent's */
-	become_child();
+		return sys_getpid() ==
+		       host.pid; /* not in a vfork child: the memory is the parent's */
+	signals_block(&mask);
+	if (!atomic_load_explicit(alive, memory_order_relaxed)) /* else a handler was first */
+		become_child();
+	signals_restore(&mask);
 	return true;
 }
 
@@ -84,6 +143,9 @@ bool host_is_here(void)
 
 static void on_thread_end(void *slot)
 {
+	/* In a copy made by raw clone the slot's timer would be one of the child's own. */
+	if (!host_is_here())
+		return;
 	sampler_thread_end(slot);
 	thread_put(slot);
 }
@@ -93,6 +155,7 @@ static __thread uint64_t fork_mask; /* several threads may fork at once */
 static void before_fork(void)
 {
 	signals_block(&fork_mask);
+	dump_wait(FORK_WAIT_MS); /* the child would keep its descriptors */
 }
 
 static void after_fork_parent(void)
@@ -102,7 +165,9 @@ static void after_fork_parent(void)
 
 static void after_fork_child(void)
 {
-	become_child();
+	/* An earlier handler of the host may have asked host_is_here(), which has done it then. */
+	if (!host_is_here())
+		become_child();
 	after_fork_parent();
 }
 
@@ -152,6 +217,8 @@ static void start(const char *argv0, char *const *envp)
 	interpose_resolve();
 	if (getauxval(AT_SECURE))
 		return;
+	if (sys_fstat(2, &stderr_at_start) < 0)
+		stderr_at_start.st_ino = 0;
 	settings_defaults(&host.settings);
 	(void)settings_from_environment(&host.settings, envp, report, NULL);
 	name_program(argv0);
