@@ -1,0 +1,83 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# Awkward hosts: what none of our failures and none of their habits may cost them.
+. tests/support/lib.sh
+P=$B/programs
+A=$P/awkward
+
+# Limits.
+fresh fsize
+(
+	ulimit -f 512 # 512 KiB: less than a store
+	under "$P/threads" 1 200 1
+) 2> /dev/null | cat > "$scratch/ns"
+claim file_size_limit_kills_nobody "nothing printed" test -s "$scratch/ns"
+near file_size_limit_keeps_the_profile "$($PROFILE total $(files))" "$(cat "$scratch/ns")" 10
+fresh memory
+prlimit --as=20000000 env LD_PRELOAD="$LIB" "$P/threads" 1 100 1 > /dev/null 2> "$scratch/err"
+claim no_memory_for_a_store_is_harmless "exit $?" test $? = 0
+claim no_memory_for_a_store_is_said "$(cat "$scratch/err")" grep -q '^cprof: no memory for a store' "$scratch/err"
+for n in 0 3 4 5; do
+	fresh descriptors
+	say=$(under "$A" few_descriptors $n 2> /dev/null)
+	claim "descriptor_limit_$n" "exit $?, says '$say'" test "$say" = alive
+done
+
+# Our lines: they never wait, never kill, and never land in a file of the host.
+fresh say
+say=$(CPROF_OUTPUT_DIR=/nowhere under "$A" broken_pipe)
+claim stderr_without_reader_kills_nobody "exit $?, says '$say'" test "$say" = alive
+say=$(CPROF_OUTPUT_DIR=/nowhere timeout -s KILL 10 env LD_PRELOAD="$LIB" "$A" full_pipe)
+claim stderr_full_blocks_nobody "exit $?, says '$say'" test "$say" = alive
+CPROF_OUTPUT_DIR=/nowhere under "$A" reused_stderr "$scratch/data"
+claim stderr_number_reused_gets_nothing "$(cat "$scratch/data")" test ! -s "$scratch/data"
+mkfifo "$scratch/fifo"
+CPROF_OUTPUT_LOG=$scratch/fifo CPROF_CPU_HZ=x timeout -s KILL 10 env LD_PRELOAD="$LIB" /bin/true
+claim log_fifo_blocks_nobody "exit $?" test $? = 0
+
+# Our descriptors.
+fresh low
+say=$(under "$A" closed_low)
+bad=0
+for f in $(files); do gzip -t "$f" 2> /dev/null || bad=$((bad + 1)); done
+claim closed_descriptors_stay_closed "$say writes went somewhere" test "$say" = 0
+claim closed_descriptors_spoil_no_profile "$bad of $(files | wc -l) files" test $bad = 0 -a "$(files | wc -l)" -ge 30
+fresh forks
+say=$(under "$A" fork_dumps)
+claim fork_during_dumps_leaks_no_descriptor "$say of 200 children" test "$say" = 0
+fresh many
+claim dumps_leave_nothing_behind "more" test "$(under "$A" many_dumps)" = same
+
+# Ways out of our middle.
+for us in 0 10 20 40 80; do
+	fresh cancel
+	under "$A" cancel $us 2> "$scratch/err"
+	claim "cancelled_after_${us}_us_dumps_go_on" "$(ls "$out") $(cat "$scratch/err")" test -n "$(files)"
+done
+fresh exec_asked
+say=$(under "$A" failed_exec)
+below failed_exec_leaves_no_dump_running_ms "$say" 500
+fresh jump
+say=$(under "$A" jump_out 2> /dev/null)
+claim longjmp_out_of_the_hosts_handler "$say signals blocked" test "$say" = 0
+claim signal_refuses_sig_err "exit $?" test "$(under "$A" sig_err)" = "EINVAL alive"
+fresh small
+below small_alternate_stack_bytes "$(under "$A" small_stack)" 6144
+
+# Whose samples these are, and how many.
+fresh fallback
+under "$A" late_fallback > "$scratch/ns" 2> "$scratch/err"
+near late_fallback_counts_once "$($PROFILE total $(files))" "$(cat "$scratch/ns")" 4
+claim late_fallback_is_said_once "$(cat "$scratch/err")" test "$(wc -l < "$scratch/err")" = 1
+fresh atfork
+LD_PRELOAD="$LIB $P/so_atfork.so" "$A" forked > "$scratch/ns"
+near fork_handlers_of_others_add_no_timer "$($PROFILE total $(files))" "$(cat "$scratch/ns")" 10
+fresh same_pid
+say=$(under "$A" same_pid)
+if [ -n "$say" ]; then
+	echo "skip copy_with_the_same_pid: $say"
+else
+	claim copy_with_the_same_pid_has_its_own_samples "$($PROFILE total $(files)) ns" \
+		test "$($PROFILE total $(files))" -lt 100000000
+fi
+finish
