@@ -41,7 +41,7 @@ say=$(under "$A" closed_low)
 bad=0
 for f in $(files); do gzip -t "$f" 2> /dev/null || bad=$((bad + 1)); done
 claim closed_descriptors_stay_closed "$say writes went somewhere" test "$say" = 0
-claim closed_descriptors_spoil_no_profile "$bad of $(files | wc -l) files" test $bad = 0 -a "$(files | wc -l)" -ge 30
+claim closed_descriptors_spoil_no_profile "$bad of $(files | wc -l) files" test $bad = 0 -a "$(files | wc -l)" -ge 100
 fresh forks
 say=$(under "$A" fork_dumps)
 claim fork_during_dumps_leaks_no_descriptor "$say of 200 children" test "$say" = 0
@@ -49,14 +49,16 @@ fresh many
 claim dumps_leave_nothing_behind "more" test "$(under "$A" many_dumps)" = same
 
 # Ways out of our middle.
-for us in 0 10 20 40 80; do
+none=0
+for us in {0..60..3}; do
 	fresh cancel
-	under "$A" cancel $us 2> "$scratch/err"
-	claim "cancelled_after_${us}_us_dumps_go_on" "$(ls "$out") $(cat "$scratch/err")" test -n "$(files)"
+	under "$A" cancel $us 2> /dev/null
+	[ -n "$(files)" ] || none=$((none + 1))
 done
+claim cancelled_in_our_handler_dumps_go_on "$none of 21 processes without a file" test $none = 0
 fresh exec_asked
 say=$(under "$A" failed_exec)
-below failed_exec_leaves_no_dump_running_ms "$say" 500
+below failed_exec_waits_for_no_dump_ms "$say" 500
 fresh jump
 say=$(under "$A" jump_out 2> /dev/null)
 claim longjmp_out_of_the_hosts_handler "$say signals blocked" test "$say" = 0
