@@ -56,10 +56,12 @@ static void write_files(void *opaque)
 	struct job *job = opaque;
 	struct store_view view;
 	struct export_result result = {0};
+	const char *const comments[] = {recorder_remark(), NULL};
 	struct export_request request = {
 		.dir = host.settings.output_dir,
 		.now_realtime_ns = sys_clock_ns(CLOCK_REALTIME),
 		.now_monotonic_ns = sys_clock_ns(CLOCK_MONOTONIC),
+		.comments = comments,
 	};
 
 	store_view_of(job->store, &view);

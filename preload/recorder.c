@@ -15,6 +15,7 @@ enum { NONE, MAKING, READY, FAILED };
 static _Atomic int state;
 static struct store store;
 static char exe[512];
+static char remark[128];			/* constant once the store is there */
 static _Atomic uint64_t early_lost[LOST_COUNT]; /* counted before there was a store */
 
 /* Reads a small file of /proc whole; the number of bytes, 0 when there is none. */
@@ -109,6 +110,13 @@ static void make(void)
 		atomic_store_explicit(&state, FAILED, memory_order_release);
 		return;
 	}
+	if (why < 0) {
+		struct text t = TEXT_ON(remark);
+
+		text_str(&t, "cprof: no file for the store (");
+		text_str(&t, text_errno(why));
+		text_str(&t, "): if this process is killed, what follows this dump is lost");
+	}
 	for (unsigned i = 0; i < LOST_COUNT; i++)
 		store_lost(&store, i, atomic_load_explicit(&early_lost[i], memory_order_relaxed));
 	/* Release pairs with the acquire in recorder_existing(). */
@@ -142,6 +150,11 @@ struct store *recorder_store(void)
 	return s;
 }
 
+const char *recorder_remark(void)
+{
+	return remark[0] ? remark : NULL;
+}
+
 const char *recorder_exe(void)
 {
 	return exe;
@@ -159,6 +172,7 @@ void recorder_lost(enum store_loss what, uint64_t count)
 
 void recorder_after_fork(void)
 {
+	remark[0] = '\0';
 	if (atomic_load_explicit(&state, memory_order_relaxed) == READY)
 		store_drop(&store, false);
 	for (unsigned i = 0; i < LOST_COUNT; i++)

@@ -21,6 +21,11 @@ struct store *recorder_store(void);
  * Context: signal. */
 struct store *recorder_existing(void);
 
+/* A comment for every file when the store is no file, so that a killed process leaves nothing behind; else
+ * NULL.
+ * Context: signal. */
+const char *recorder_remark(void);
+
 /* Path of the main program.
  * Context: signal. */
 const char *recorder_exe(void);

@@ -83,6 +83,8 @@ claim bad_option_is_one_clear_line "$(cat "$scratch/err")" grep -qx 'cprof: CPRO
 fresh anonymous
 CPROF_STORE_DIR=/proc/nowhere under "$P/threads" 1 300 1 > "$scratch/ns"
 near profile_without_a_store_file "$($PROFILE total $(files))" "$(cat "$scratch/ns")" 10
+claim profile_without_a_store_file_says_so "$($PROFILE comments $(files))" \
+	sh -c "$PROFILE comments $(files) | grep -q 'no file for the store (ENOENT)'"
 
 # Our libraries stay out of the host's way.
 claim cxx_exceptions_stay_with_libgcc "bound to something else" \
