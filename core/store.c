@@ -151,10 +151,10 @@ static bool has_room(const _Atomic uint32_t *count)
 	return atomic_load_explicit(count, memory_order_relaxed) < STORE_INDEX_SLOTS / 2;
 }
 
-static bool intern_stack(struct store *s, const uint64_t *frames, unsigned depth, uint64_t *ret_at)
+static bool intern_stack(struct store *s, const uint64_t *frames, unsigned depth, uint64_t hash,
+			 uint64_t *ret_at)
 {
 	struct store_header *h = s->header;
-	uint64_t hash = hash_frames(frames, depth);
 	_Atomic uint64_t *slot;
 
 	if (find(s, h->stacks_offset, hash, ret_at, &slot))
@@ -172,12 +172,17 @@ static bool intern_stack(struct store *s, const uint64_t *frames, unsigned depth
 	return publish(s, h->stacks_offset, hash, ret_at, slot, &h->stack_count);
 }
 
+/* From the stack's hash, not from its place: so both slots are known at once. */
+static uint64_t hash_row(uint64_t stack_hash, enum store_kind kind, uint64_t label)
+{
+	return mix(mix(stack_hash + (unsigned)kind) ^ label);
+}
+
 static bool intern_row(struct store *s, enum store_kind kind, uint64_t stack_at, uint64_t label,
-		       uint64_t *ret_at)
+		       uint64_t hash, uint64_t *ret_at)
 {
 	struct store_header *h = s->header;
 	unsigned values = store_kind_values(kind);
-	uint64_t hash = mix(mix(stack_at / 8 * KIND_COUNT + (unsigned)kind) ^ label);
 	_Atomic uint64_t *slot;
 
 	if (find(s, h->rows_offset, hash, ret_at, &slot))
@@ -200,16 +205,33 @@ static bool intern_row(struct store *s, enum store_kind kind, uint64_t stack_at,
 void store_add(struct store *s, enum store_kind kind, const uint64_t *frames, unsigned depth,
 	       uint64_t label, const uint64_t *values)
 {
+	const struct store_header *h = s->header;
+	uint64_t stack_hash = hash_frames(frames, depth);
+	uint64_t row_hash = hash_row(stack_hash, kind, label);
 	uint64_t stack_at, row_at;
 
-	if (!intern_stack(s, frames, depth, &stack_at) ||
-	    !intern_row(s, kind, stack_at, label, &row_at)) {
+	__builtin_prefetch((char *)h + h->stacks_offset + stack_hash % STORE_INDEX_SLOTS * 8, 1);
+	__builtin_prefetch((char *)h + h->rows_offset + row_hash % STORE_INDEX_SLOTS * 8, 1);
+	if (!intern_stack(s, frames, depth, stack_hash, &stack_at) ||
+	    !intern_row(s, kind, stack_at, label, row_hash, &row_at)) {
 		store_lost(s, LOST_STORE_FULL, values[0]);
 		row_at = s->full_row_at[kind];
 	}
 	struct store_row *row = record(s, row_at);
 	for (unsigned i = 0; i < store_kind_values(kind); i++)
 		atomic_fetch_add_explicit(&row->value[i], values[i], memory_order_relaxed);
+}
+
+void store_expect(const struct store *s)
+{
+	const struct store_header *h = s->header;
+	const char *next = record(s, atomic_load_explicit(&h->arena_used, memory_order_relaxed));
+
+	__builtin_prefetch(next, 1);
+	__builtin_prefetch(next + 64, 1);
+	__builtin_prefetch(next + 128, 1);
+	__builtin_prefetch(next + 192, 1);
+	__builtin_prefetch(&h->cost_total_ns, 1);
 }
 
 static bool same_module(const struct store *s, const struct store_module *m,
@@ -502,10 +524,13 @@ static bool make_full_rows(struct store *s)
 	const uint64_t frame = FRAME(FRAME_SYNTHETIC, SYNTH_STORE_FULL);
 	uint64_t stack_at;
 
-	if (!intern_stack(s, &frame, 1, &stack_at))
+	uint64_t hash = hash_frames(&frame, 1);
+
+	if (!intern_stack(s, &frame, 1, hash, &stack_at))
 		return false;
 	for (enum store_kind kind = KIND_CPU; kind < KIND_COUNT; kind++)
-		if (!intern_row(s, kind, stack_at, 0, &s->full_row_at[kind]))
+		if (!intern_row(s, kind, stack_at, 0, hash_row(hash, kind, 0),
+				&s->full_row_at[kind]))
 			return false;
 	return true;
 }

@@ -60,6 +60,11 @@ int store_create(struct store *s, const char *store_dir, uint64_t max_bytes,
 void store_add(struct store *s, enum store_kind kind, const uint64_t *frames, unsigned depth,
 	       uint64_t label, const uint64_t *values);
 
+/* Asks the processor for the memory that the next store_add will touch, while the caller is busy with
+ * something else: in a handler all of it is cold.
+ * Context: signal.  Allocates: no.  Locks: none. */
+void store_expect(const struct store *s);
+
 /* Adds a module, or finds the one with the same limits and build id (the same path, when it has
  * none). Older modules that overlap a new one are marked as unloaded.  Returns its id (1..), or
  * FRAME_NO_MODULE when the table is full (counted).

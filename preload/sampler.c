@@ -305,11 +305,12 @@ static const uint8_t truncated_by[] = {
 static unsigned capture(struct store *s, const struct thread *t, const void *context,
 			uint64_t *frame)
 {
-	if (thread_is_busy()) {
+	if (thread_is_busy()) { /* there may be no context: see count_pending_tick() in dump.c */
 		store_lost(s, LOST_SELF_TICKS, 1);
 		frame[0] = FRAME(FRAME_SYNTHETIC, SYNTH_SELF);
 		return 1;
 	}
+	uw_expect(context, &t->stack);
 	struct uw_result r = uw_from_context(context, &t->stack, frame, STORE_DEPTH_MAX - 1);
 	unsigned depth = modules_tag(s, frame, r.depth, recorder_exe());
 
@@ -340,6 +341,7 @@ static void record(struct thread *t, unsigned ticks, const void *context)
 		recorder_lost(LOST_NO_MEMORY, ticks);
 		return;
 	}
+	store_expect(s);
 	unsigned depth = capture(s, t, context, buffers[b]);
 	uint64_t label = host.settings.cpu_thread_id
 				 ? (uint64_t)atomic_load_explicit(&t->tid, memory_order_relaxed)

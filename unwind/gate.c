@@ -2,6 +2,7 @@
 #include "unwind/gate.h"
 
 #include "core/sys.h"
+#include "unwind/trail.h"
 #include "unwind/unwind.h"
 
 #include "core/as_safe.h"
@@ -14,8 +15,7 @@
  */
 #define SALT_STEP 0x9e3779b97f4a7c15u
 
-static _Atomic unsigned readers, closers;
-_Atomic uint64_t gate_salt_word = SALT_STEP;
+struct gate gate = {.salt = SALT_STEP};
 
 /* After a fork in the middle of a dlclose or of a walk the counters were reset below their owners.
  */
@@ -35,16 +35,16 @@ bool gate_enter(void)
 {
 	/* seq_cst, with the same pair in uw_closing_begin the other way round: of a reader and a
 	 * closer that arrive together at least one sees the other. */
-	atomic_fetch_add_explicit(&readers, 1, memory_order_seq_cst);
-	if (__builtin_expect(atomic_load_explicit(&closers, memory_order_seq_cst) == 0, 1))
+	atomic_fetch_add_explicit(&gate.readers, 1, memory_order_seq_cst);
+	if (__builtin_expect(atomic_load_explicit(&gate.closers, memory_order_seq_cst) == 0, 1))
 		return true;
-	count_down(&readers);
+	count_down(&gate.readers);
 	return false;
 }
 
 void gate_leave(void)
 {
-	count_down(&readers);
+	count_down(&gate.readers);
 }
 
 void uw_closing_begin(void)
@@ -52,11 +52,11 @@ void uw_closing_begin(void)
 	uint64_t start;
 
 	/* seq_cst, both: see gate_enter. */
-	atomic_fetch_add_explicit(&closers, 1, memory_order_seq_cst);
-	if (atomic_load_explicit(&readers, memory_order_seq_cst) == 0)
+	atomic_fetch_add_explicit(&gate.closers, 1, memory_order_seq_cst);
+	if (atomic_load_explicit(&gate.readers, memory_order_seq_cst) == 0)
 		return;
 	start = sys_clock_ns(CLOCK_MONOTONIC);
-	while (atomic_load_explicit(&readers, memory_order_seq_cst) != 0) {
+	while (atomic_load_explicit(&gate.readers, memory_order_seq_cst) != 0) {
 		struct timespec nap = {.tv_nsec = NAP_NS};
 
 		if (sys_clock_ns(CLOCK_MONOTONIC) - start >= WAIT_MAX_NS)
@@ -68,13 +68,14 @@ void uw_closing_begin(void)
 void uw_closing_end(void)
 {
 	/* release, with gate_salt. */
-	atomic_fetch_add_explicit(&gate_salt_word, SALT_STEP, memory_order_release);
-	count_down(&closers);
+	atomic_fetch_add_explicit(&gate.salt, SALT_STEP, memory_order_release);
+	count_down(&gate.closers);
 }
 
 void uw_after_fork(void)
 {
 	/* relaxed: the child has one thread. */
-	atomic_store_explicit(&readers, 0, memory_order_relaxed);
-	atomic_store_explicit(&closers, 0, memory_order_relaxed);
+	atomic_store_explicit(&gate.readers, 0, memory_order_relaxed);
+	atomic_store_explicit(&gate.closers, 0, memory_order_relaxed);
+	trail_after_fork();
 }

@@ -18,14 +18,18 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-extern _Atomic uint64_t gate_salt_word;
+/* One line: a handler finds it cold. */
+extern struct gate {
+	_Alignas(64) _Atomic uint64_t salt;
+	_Atomic unsigned readers, closers;
+} gate;
 
 /* Context: signal.  Allocates: no.  Locks: none. */
 static inline uint64_t gate_salt(void)
 {
 	/* acquire, with the release in uw_closing_end: who sees the new salt sees the library gone.
 	 */
-	return atomic_load_explicit(&gate_salt_word, memory_order_acquire);
+	return atomic_load_explicit(&gate.salt, memory_order_acquire);
 }
 
 /* True: tables may be read until gate_leave.

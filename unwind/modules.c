@@ -8,6 +8,7 @@
 #include <sys/auxv.h>
 
 #include "core/text.h"
+#include "unwind/resident.h"
 
 #include "core/as_safe.h"
 
@@ -34,6 +35,7 @@ void modules_init(void)
 {
 	exe_phdr = (const void *)getauxval(AT_PHDR);
 	exe_phdr_count = (unsigned)getauxval(AT_PHNUM);
+	resident_init();
 }
 
 void modules_changed(void)
@@ -136,6 +138,12 @@ static bool read_module(const struct dl_find_object *object, uint64_t pc, const 
 	return found;
 }
 
+/* Ids of the resident objects, with the epoch that they are good in. */
+static uint64_t tag_word(uint64_t now_epoch, unsigned id)
+{
+	return now_epoch << 16 | id;
+}
+
 /* ret_start, ret_limit: the range in which the same answer holds. */
 static unsigned tag_one(struct store *s, uint64_t pc, const char *exe, uint64_t *ret_start,
 			uint64_t *ret_limit)
@@ -162,16 +170,37 @@ static unsigned tag_one(struct store *s, uint64_t pc, const char *exe, uint64_t 
 	return (unsigned)id;
 }
 
+static unsigned tag_range(struct store *s, uint64_t pc, const char *exe, uint64_t now_epoch,
+			  uint64_t *ret_start, uint64_t *ret_limit)
+{
+	struct resident *r = resident_at(pc);
+	uint64_t tag;
+	unsigned id;
+
+	if (!r)
+		return tag_one(s, pc, exe, ret_start, ret_limit);
+	tag = atomic_load_explicit(&r->tag, memory_order_relaxed);
+	*ret_start = r->start;
+	*ret_limit = r->limit;
+	if (tag >> 16 == now_epoch)
+		return tag & 0xffff;
+	id = tag_one(s, pc, exe, ret_start, ret_limit);
+	atomic_store_explicit(&r->tag, tag_word(now_epoch, id), memory_order_relaxed);
+	return id;
+}
+
 unsigned modules_tag(struct store *s, uint64_t *pc, unsigned n, const char *exe)
 {
 	uint64_t start = 0, limit = 0;
+	/* Acquire: see modules_changed(). */
+	uint64_t now = atomic_load_explicit(&epoch, memory_order_acquire);
 	unsigned id = FRAME_NO_MODULE, kept = 0;
 
 	for (unsigned i = 0; i < n; i++) {
 		if (pc[i] >= (uintptr_t)__ehdr_start && pc[i] < (uintptr_t)_etext)
 			continue;
 		if (pc[i] < start || pc[i] >= limit)
-			id = tag_one(s, pc[i], exe, &start, &limit);
+			id = tag_range(s, pc[i], exe, now, &start, &limit);
 		pc[kept++] = FRAME(id, pc[i]);
 	}
 	return kept;

@@ -5,7 +5,7 @@
 
 #include "core/as_safe.h"
 
-_Alignas(64) struct rule_slot rule_slots[1 << RULE_SLOTS_LOG2];
+struct rule_set rule_sets[1 << RULE_SETS_LOG2];
 
 enum { OP_DEREF = 0x06, OP_PLUS_UCONST = 0x23, OP_LIT0 = 0x30, OP_BREG0 = 0x70 };
 
@@ -128,4 +128,29 @@ uint64_t rule_pack(const struct eh_fde *fde, const struct cfi_row *row)
 	    pack_saved(fde, &row->reg[CFI_RBX], 50, &rule))
 		return rule;
 	return RULE_WIDE;
+}
+
+/* The new rule takes the first slot, the last one is given up: a key names its addresses, so it is
+ * good in any slot of its set. */
+void rule_put(uint64_t address, uint64_t from, uint64_t to, uint64_t salt, uint64_t rule)
+{
+	struct rule_slot *slot = rule_set(address)->slot;
+	uint64_t start = address / RULE_BLOCK * RULE_BLOCK, last = start + RULE_BLOCK - 1;
+	uint64_t range;
+
+	if (from > start)
+		start = from;
+	if (to - 1 < last)
+		last = to - 1;
+	range = address / RULE_BLOCK << 20 | start % RULE_BLOCK << 10 | last % RULE_BLOCK;
+	/* relaxed, all: see rule_get. */
+	for (unsigned i = RULE_WAYS - 1; i > 0; i--) {
+		uint64_t key = atomic_load_explicit(&slot[i - 1].key, memory_order_relaxed);
+		uint64_t old = atomic_load_explicit(&slot[i - 1].rule, memory_order_relaxed);
+
+		atomic_store_explicit(&slot[i].key, key, memory_order_relaxed);
+		atomic_store_explicit(&slot[i].rule, old, memory_order_relaxed);
+	}
+	atomic_store_explicit(&slot->key, rule_range(range, rule, salt), memory_order_relaxed);
+	atomic_store_explicit(&slot->rule, rule, memory_order_relaxed);
 }

@@ -10,8 +10,11 @@
 #include "unwind/expr.h"
 #include "unwind/gate.h"
 #include "unwind/guess.h"
+#include "unwind/quick.h"
+#include "unwind/resident.h"
 #include "unwind/rule.h"
 #include "unwind/stack.h"
+#include "unwind/trail.h"
 
 #include "core/as_safe.h"
 
@@ -25,6 +28,7 @@ struct walk {
 	uint64_t salt;
 	const ucontext_t *uc; /* the innermost context that was crossed, also when !exact */
 	const struct uw_stack *own;
+	struct trail *trail; /* NULL: none */
 	struct stack_view view;
 };
 
@@ -281,22 +285,13 @@ static bool step_wide(struct walk *w, const struct eh_fde *fde, const struct cfi
 }
 
 /* Apart from interpret, so that glibc's large answer is off the stack before tables are read. */
-__attribute__((noinline)) static bool find_module(uint64_t address, struct eh_module *ret_module)
+__attribute__((noinline)) static bool ask_module(uint64_t address, struct eh_module *ret_module)
 {
-	struct dl_find_object found;
-	void *hdr;
+	struct resident object;
 
-	if (_dl_find_object((void *)(uintptr_t)address, &found) != 0)
+	if (!resident_ask(address, &object))
 		return false;
-	hdr = found.dlfo_eh_frame;
-	/* Of an object with gaps between its segments glibc reports only the segment of the
-	 * address; its tables lie in another one (node). */
-	if (hdr && (hdr < (void *)found.dlfo_map_start || hdr >= (void *)found.dlfo_map_end) &&
-	    _dl_find_object(hdr, &found) != 0)
-		return false;
-	ret_module->lo = found.dlfo_map_start;
-	ret_module->hi = found.dlfo_map_end;
-	ret_module->hdr = hdr;
+	*ret_module = object.tables;
 	return true;
 }
 
@@ -305,12 +300,20 @@ __attribute__((noinline)) static bool find_module(uint64_t address, struct eh_mo
 
 /* Reads the module's tables.  The caller holds the gate.  Returns the rule; for RULE_WIDE, fde and
  * row too. */
-static uint64_t interpret(uint64_t address, struct eh_fde *fde, struct cfi_row *row)
+static uint64_t interpret(uint64_t address, struct quick_answer *quick, struct eh_fde *fde,
+			  struct cfi_row *row)
 {
+	struct resident *resident = resident_at(address);
 	struct eh_module module;
 
-	if (!find_module(address, &module))
+	if (resident)
+		module = resident->tables;
+	else if (!ask_module(address, &module))
 		return NO_MODULE;
+	if (quick_find(&module, address, resident ? &resident->cie : NULL, quick))
+		return quick->rule;
+	quick->from = address;
+	quick->to = address + 1;
 	switch (eh_find(&module, address, fde)) {
 	case EH_FOUND:
 		if (!cfi_row_at(fde, address, row))
@@ -332,6 +335,7 @@ static uint64_t interpret(uint64_t address, struct eh_fde *fde, struct cfi_row *
 __attribute__((noinline)) static bool look_up(struct walk *w, uint64_t *ret_rule, bool *ret_more)
 {
 	uint64_t address = lookup_address(w);
+	struct quick_answer quick;
 	struct eh_fde fde;
 	struct cfi_row row;
 
@@ -339,25 +343,41 @@ __attribute__((noinline)) static bool look_up(struct walk *w, uint64_t *ret_rule
 		*ret_more = end(w, UW_END_BUSY);
 		return false;
 	}
-	*ret_rule = interpret(address, &fde, &row);
+	*ret_rule = interpret(address, &quick, &fde, &row);
 	/* Expressions are read in place, so this belongs inside the gate. */
 	if (*ret_rule == RULE_WIDE)
 		*ret_more = step_wide(w, &fde, &row);
 	gate_leave();
 	/* An address in no module is not remembered: no dlopen tells us when one comes there. */
 	if (*ret_rule != NO_MODULE)
-		rule_put(address, w->salt, *ret_rule);
+		rule_put(address, quick.from, quick.to, w->salt, *ret_rule);
 	return *ret_rule != RULE_WIDE;
+}
+
+/* The rule of a frame, if it is cached. */
+static inline bool remembered(struct trail *trail, uint64_t sp, uint64_t address, uint64_t salt,
+			      uint64_t *ret_rule)
+{
+	if (trail && trail_get(trail, sp, address, ret_rule))
+		return true;
+	if (!rule_get(address, salt, ret_rule))
+		return false;
+	if (trail)
+		trail_add(trail, sp, address, *ret_rule);
+	return true;
 }
 
 static bool step(struct walk *w)
 {
-	uint64_t rule;
+	uint64_t rule, sp = w->sp, address = lookup_address(w);
 	bool more;
 
-	if ((!rule_get(lookup_address(w), w->salt, &rule) || rule == RULE_WIDE) &&
-	    !look_up(w, &rule, &more))
-		return more;
+	if (!remembered(w->trail, sp, address, w->salt, &rule) || rule == RULE_WIDE) {
+		if (!look_up(w, &rule, &more))
+			return more;
+		if (w->trail && rule != NO_MODULE)
+			trail_add(w->trail, sp, address, rule);
+	}
 	return rule == NO_MODULE ? step_by_guess(w, false) : step_by_rule(w, rule);
 }
 
@@ -368,12 +388,13 @@ static unsigned step_ordinary(struct walk *w, uint64_t *pc, unsigned depth, unsi
 {
 	uint64_t at = lookup_address(w), sp = w->sp, bp = w->bp, bx = w->bx;
 	const uint64_t salt = w->salt, lo = w->view.lo, room = w->view.hi - 8;
+	struct trail *const trail = w->trail;
 	unsigned start = depth;
 
 	while (depth < max) {
 		uint64_t rule, cfa, ra, rbp_at, rbx_at;
 
-		if (!rule_get(at, salt, &rule) || rule_kind(rule) != RULE_CFA)
+		if (!remembered(trail, sp, at, salt, &rule) || rule_kind(rule) != RULE_CFA)
 			break;
 		if (rule_register(rule) == CFI_REG_RSP)
 			cfa = sp;
@@ -415,6 +436,27 @@ static unsigned step_ordinary(struct walk *w, uint64_t *pc, unsigned depth, unsi
 	return depth;
 }
 
+void uw_expect(const void *ucontext, const struct uw_stack *stack)
+{
+	const ucontext_t *uc = ucontext;
+	uint64_t pc = (uint64_t)uc->uc_mcontext.gregs[REG_RIP];
+
+	__builtin_prefetch(rule_set(pc));
+	quick_expect(pc);
+	trail_expect(stack->hi);
+	__builtin_prefetch(&residents[0]);
+	__builtin_prefetch(&gate, 1);
+	uint64_t sp = (uint64_t)uc->uc_mcontext.gregs[REG_RSP];
+	if (sp >= stack->lo && sp < stack->hi - 512) {
+		uint64_t from = residents[0].start, room = residents[0].limit - from;
+		for (unsigned i = 0; i < 64; i++) {
+			uint64_t v = stack_word(sp + 8 * i);
+			if (v - from < room)
+				__builtin_prefetch(rule_set(v - 1));
+		}
+	}
+}
+
 struct uw_result uw_from_context(const void *ucontext, const struct uw_stack *stack, uint64_t *pc,
 				 unsigned max)
 {
@@ -436,6 +478,7 @@ struct uw_result uw_from_context(const void *ucontext, const struct uw_stack *st
 	pc[0] = w.pc;
 	if (!stack_choose(&w.view, stack, uc, w.sp))
 		return (struct uw_result){.depth = 1, .end = UW_END_BOUNDS};
+	w.trail = trail_take(stack ? stack->hi : 0, w.salt);
 	for (;;) {
 		depth = step_ordinary(&w, pc, depth, max);
 		if (!step(&w))
@@ -446,5 +489,7 @@ struct uw_result uw_from_context(const void *ucontext, const struct uw_stack *st
 		}
 		pc[depth++] = lookup_address(&w);
 	}
+	if (w.trail)
+		trail_put(w.trail);
 	return (struct uw_result){.depth = depth, .end = w.end, .guessed = w.guessed};
 }

@@ -43,6 +43,11 @@ struct uw_result {
 struct uw_result uw_from_context(const void *ucontext, const struct uw_stack *stack, uint64_t *pc,
 				 unsigned max);
 
+/* Asks the processor for the memory that uw_from_context will touch, while the caller is busy with
+ * something else.  Reads the innermost words of the stack, within its bounds.
+ * Context: signal.  Allocates: no.  Locks: none. */
+void uw_expect(const void *ucontext, const struct uw_stack *stack);
+
 /* Bounds of the calling thread's stack.  size_bytes is the size that pthread_create gave it, 0 in
  * the main thread.
  * Context: own.  Allocates: no.  Locks: none. */

@@ -303,30 +303,47 @@ TEST(cfi_rules_keep_what_the_row_says)
 	CHECK_EQ(rule_kind(PACKED(8, 16)), RULE_UNSUPPORTED);
 }
 
-TEST(cfi_cache_hits_only_the_same_address_and_salt)
+TEST(cfi_cache_hits_only_its_range_and_salt)
+{
+	const uint64_t r = 0xabcdef0123456789u, from = 0x123450, to = 0x123460;
+	/* As the gate makes them: they differ in their high bits. */
+	const uint64_t salt = 77 * 0x9e3779b97f4a7c15u, next = salt + 0x9e3779b97f4a7c15u;
+	uint64_t rule;
+
+	rule_put(0x123456, from, to, salt, r);
+	for (uint64_t address = 0x120000; address < 0x323456; address++)
+		if (rule_get(address, salt, &rule))
+			CHECK(address >= from && address < to && rule == r);
+		else
+			CHECK(address < from || address >= to);
+	CHECK(!rule_get(0x123456, next, &rule));
+	/* A store that was cut in half: the key of one rule with another. */
+	for (unsigned i = 0; i < RULE_WAYS; i++)
+		if (atomic_load(&rule_set(0x123456)->slot[i].rule) == r)
+			atomic_store(&rule_set(0x123456)->slot[i].rule, r + 1);
+	CHECK(!rule_get(0x123456, salt, &rule));
+}
+
+TEST(cfi_cache_keeps_of_a_long_row_the_block_of_the_address)
+{
+	const uint64_t block = 0x7f0000401000, at = block + 5;
+	uint64_t rule;
+
+	rule_put(at, at - 5000, at + 5000, 9, 1234);
+	CHECK(rule_get(block, 9, &rule) && rule == 1234);
+	CHECK(rule_get(block + RULE_BLOCK - 1, 9, &rule) && rule == 1234);
+	CHECK(!rule_get(block - 1, 9, &rule));
+	CHECK(!rule_get(block + RULE_BLOCK, 9, &rule));
+}
+
+TEST(cfi_cache_keeps_four_rows_of_the_same_place)
 {
 	uint64_t rule;
 
-	rule_put(0x123456, 77, 0xabcdef0123456789u);
-	CHECK(rule_get(0x123456, 77, &rule) && rule == 0xabcdef0123456789u);
-	CHECK(!rule_get(0x123456, 78, &rule));
-	for (uint64_t other = 0x123457; other < 0x323456; other++)
-		CHECK(!rule_get(other, 77, &rule));
-	/* A store that was cut in half: the key of one rule with another. */
-	atomic_store(&rule_slot(0x123456)->rule, 0xabcdef012345678au);
-	CHECK(!rule_get(0x123456, 77, &rule));
-}
-
-TEST(cfi_cache_keeps_two_addresses_of_the_same_place)
-{
-	uint64_t other = 0x1001, rule;
-
-	while (rule_slot(other) != rule_slot(0x1000))
-		other++;
-	rule_put(0x1000, 5, 1000);
-	rule_put(other, 5, 2000);
-	CHECK(rule_get(0x1000, 5, &rule) && rule == 1000);
-	CHECK(rule_get(other, 5, &rule) && rule == 2000);
+	for (uint64_t i = 0; i < RULE_WAYS; i++)
+		rule_put(0x5000 + i, 0x5000 + i, 0x5001 + i, 5, 1000 + i);
+	for (uint64_t i = 0; i < RULE_WAYS; i++)
+		CHECK(rule_get(0x5000 + i, 5, &rule) && rule == 1000 + i);
 }
 
 /* A module of 2 KiB with one CIE, two FDEs, of [100,150) and [200,250) from its start, and their
