@@ -206,7 +206,7 @@ static bool is_store_of(const char *name, unsigned long pid)
 		return false;
 	rest += digits;
 	if (rest[0] == '.' &&
-	    strspn(rest + 1, "0123456789")) /* see create_file() in core/store.c */
+	    strspn(rest + 1, "0123456789")) /* see core/run_file.h */
 		rest += 1 + strspn(rest + 1, "0123456789");
 	return strcmp(rest, ".store") == 0;
 }

@@ -3,16 +3,15 @@
 
 #include <errno.h>
 
+#include "core/run_file.h"
 #include "core/sys.h"
 #include "core/text.h"
 
 #include "core/as_safe.h"
 
 #define PAGE	       4096u
-#define POPULATE_WRITE 23 /* MADV_POPULATE_WRITE, Linux 5.14; absent from older headers */
-#define TMPFS_SHARE    8  /* at most this part of the free space: the host uses /dev/shm too */
+#define POPULATE_WRITE 23	  /* MADV_POPULATE_WRITE, Linux 5.14; absent from older headers */
 #define SMALL_STORE    (4u << 20) /* before Linux 5.14 all of the store is allocated at once */
-#define NAME_TRIES     16
 
 static uint64_t round_up(uint64_t n, uint64_t to)
 {
@@ -334,91 +333,6 @@ void store_view_of(const struct store *s, struct store_view *ret_view)
 
 /* ---- creation ---- */
 
-/* A directory of ours alone: a real one, owned by us, closed to everybody else.  fd or -errno. */
-static int open_run_dir(struct text *path, const char *store_dir, uint32_t uid)
-{
-	struct stat st;
-
-	if (store_dir[0]) {
-		text_str(path, store_dir);
-	} else {
-		text_str(path, "/dev/shm/cprof-");
-		text_u64(path, uid);
-		(void)sys_mkdir(path->buf, 0700);
-	}
-	int dir = sys_open(path->buf, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
-	if (dir < 0)
-		return dir;
-	if (sys_fstat(dir, &st) < 0 || st.st_uid != sys_geteuid() || (st.st_mode & 077)) {
-		sys_close(dir);
-		return -EPERM;
-	}
-	return dir;
-}
-
-/* The image before exec leaves a store of the same pid and start time.  It may go when all of it is
- * in files; otherwise it stays for `cprof recover` and we take the next name. */
-static void remove_superseded(int dir, const char *name)
-{
-	const uint64_t at = offsetof(struct store_header, superseded);
-	uint32_t yes = 0; /* not the whole header: this may run on an alternate stack of 8 KiB */
-	int fd = sys_openat(dir, name, O_RDONLY | O_NOFOLLOW, 0);
-
-	if (fd < 0)
-		return;
-	if (sys_pread(fd, &yes, sizeof yes, at) == (ssize_t)sizeof yes && yes)
-		(void)sys_unlinkat(dir, name);
-	sys_close(fd);
-}
-
-static int create_file(int dir, struct text *path, const struct store_identity *who)
-{
-	size_t dir_length = path->len;
-
-	for (unsigned n = 0; n < NAME_TRIES; n++) {
-		path->len = dir_length;
-		text_char(path, '/');
-		text_u64(path, who->pid);
-		text_char(path, '.');
-		text_u64(path, who->start_ticks);
-		if (n) {
-			text_char(path, '.');
-			text_u64(path, n);
-		}
-		text_str(path, ".store");
-		if (path->cut)
-			return -ENAMETOOLONG;
-		const char *name = path->buf + dir_length + 1;
-		for (int again = 0; again < 2; again++) {
-			int fd =
-				sys_openat(dir, name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0600);
-
-			if (fd != -EEXIST)
-				return fd;
-			remove_superseded(dir, name);
-		}
-	}
-	return -EEXIST;
-}
-
-/* How large a store may be on this file system: 0 when it has no room.  A file above RLIMIT_FSIZE
- * is a SIGXFSZ in the host. */
-static uint64_t budget(int fd, uint64_t max_bytes)
-{
-	struct rlimit limit;
-	struct statfs fs;
-
-	if (sys_fstatfs(fd, &fs) < 0)
-		return 0;
-	uint64_t share = (uint64_t)fs.f_bavail * (uint64_t)fs.f_bsize / TMPFS_SHARE;
-	if (fs.f_blocks == 0) /* a tmpfs without a limit */
-		share = max_bytes;
-	if (SYS_CALL(SYS_prlimit64, 0, RLIMIT_FSIZE, NULL, &limit, 0, 0) == 0 &&
-	    limit.rlim_cur < share)
-		share = limit.rlim_cur;
-	return share < max_bytes ? share / PAGE * PAGE : max_bytes;
-}
-
 static uint64_t arena_offset_of(void)
 {
 	return round_up(round_up(sizeof(struct store_header), PAGE) +
@@ -438,16 +352,17 @@ static int map_bitmap(struct store *s)
 	return 0;
 }
 
-static int map_file(struct store *s, int dir, struct text *path, uint64_t max_bytes,
+static int map_file(struct store *s, const char *dir, uint64_t max_bytes,
 		    const struct store_identity *who)
 {
-	int fd = create_file(dir, path, who);
+	struct text path = TEXT_ON(s->path);
+	int fd = run_file_create(&path, dir, who->uid, who->pid, who->start_ticks);
 	void *p;
 	int r = 0;
 
 	if (fd < 0)
 		return fd;
-	s->size_bytes = budget(fd, max_bytes);
+	s->size_bytes = run_file_budget(fd, max_bytes);
 	if (s->size_bytes < arena_offset_of() + PAGE)
 		r = -ENOSPC;
 	if (!r)
@@ -474,7 +389,7 @@ static int map_file(struct store *s, int dir, struct text *path, uint64_t max_by
 	}
 	sys_close(fd);
 	if (r)
-		(void)sys_unlink(path->buf);
+		(void)sys_unlink(s->path);
 	return r;
 }
 
@@ -539,12 +454,7 @@ int store_create(struct store *s, const char *store_dir, uint64_t max_bytes,
 		 const struct store_identity *who, int *ret_why)
 {
 	memset(s, 0, sizeof *s);
-	struct text path = TEXT_ON(s->path);
-	int dir = open_run_dir(&path, store_dir, who->uid);
-
-	*ret_why = dir < 0 ? dir : map_file(s, dir, &path, max_bytes, who);
-	if (dir >= 0)
-		sys_close(dir);
+	*ret_why = map_file(s, store_dir, max_bytes, who);
 	if (*ret_why < 0) {
 		s->path[0] = '\0';
 		s->shared = false;

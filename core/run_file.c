@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: MIT */
+#include "core/run_file.h"
+
+#include <errno.h>
+#include <stddef.h>
+
+#include "core/store_format.h"
+#include "core/sys.h"
+
+#include "core/as_safe.h"
+
+#define PAGE	    4096u
+#define TMPFS_SHARE 8
+#define NAME_TRIES  16
+
+/* A directory of ours alone: a real one, owned by us, closed to everybody else.  fd or -errno. */
+static int open_run_dir(struct text *path, const char *store_dir, uint32_t uid)
+{
+	struct stat st;
+
+	if (store_dir[0]) {
+		text_str(path, store_dir);
+	} else {
+		text_str(path, "/dev/shm/cprof-");
+		text_u64(path, uid);
+		(void)sys_mkdir(path->buf, 0700);
+	}
+	int dir = sys_open(path->buf, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
+	if (dir < 0)
+		return dir;
+	if (sys_fstat(dir, &st) < 0 || st.st_uid != sys_geteuid() || (st.st_mode & 077)) {
+		sys_close(dir);
+		return -EPERM;
+	}
+	return dir;
+}
+
+/* The image before exec leaves a store of the same pid and start time.  It may go when all of it is
+ * in files; otherwise it stays for `cprof recover` and we take the next name. */
+static void remove_superseded(int dir, const char *name)
+{
+	const uint64_t at = offsetof(struct store_header, superseded);
+	uint32_t yes = 0; /* not the whole header: this may run on an alternate stack of 8 KiB */
+	int fd = sys_openat(dir, name, O_RDONLY | O_NOFOLLOW, 0);
+
+	if (fd < 0)
+		return;
+	if (sys_pread(fd, &yes, sizeof yes, at) == (ssize_t)sizeof yes && yes)
+		(void)sys_unlinkat(dir, name);
+	sys_close(fd);
+}
+
+static int create_in(int dir, struct text *path, uint32_t pid, uint64_t start_ticks)
+{
+	size_t dir_length = path->len;
+
+	for (unsigned n = 0; n < NAME_TRIES; n++) {
+		path->len = dir_length;
+		text_char(path, '/');
+		text_u64(path, pid);
+		text_char(path, '.');
+		text_u64(path, start_ticks);
+		if (n) {
+			text_char(path, '.');
+			text_u64(path, n);
+		}
+		text_str(path, ".store");
+		if (path->cut)
+			return -ENAMETOOLONG;
+		const char *name = path->buf + dir_length + 1;
+		for (int again = 0; again < 2; again++) {
+			int fd =
+				sys_openat(dir, name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0600);
+
+			if (fd != -EEXIST)
+				return fd;
+			remove_superseded(dir, name);
+		}
+	}
+	return -EEXIST;
+}
+
+int run_file_create(struct text *path, const char *dir, uint32_t uid, uint32_t pid,
+		    uint64_t start_ticks)
+{
+	int at = open_run_dir(path, dir, uid), fd;
+
+	if (at < 0)
+		return at;
+	fd = create_in(at, path, pid, start_ticks);
+	sys_close(at);
+	return fd;
+}
+
+uint64_t run_file_budget(int fd, uint64_t max_bytes)
+{
+	struct rlimit limit;
+	struct statfs fs;
+
+	if (sys_fstatfs(fd, &fs) < 0)
+		return 0;
+	uint64_t share = (uint64_t)fs.f_bavail * (uint64_t)fs.f_bsize / TMPFS_SHARE;
+	if (fs.f_blocks == 0) /* a tmpfs without a limit */
+		share = max_bytes;
+	/* A file above this limit is a SIGXFSZ in the host. */
+	if (SYS_CALL(SYS_prlimit64, 0, RLIMIT_FSIZE, NULL, &limit, 0, 0) == 0 &&
+	    limit.rlim_cur < share)
+		share = limit.rlim_cur;
+	return share < max_bytes ? share / PAGE * PAGE : max_bytes;
+}

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * core/run_file: the file of a store: where it lies, how it is named, how large it may be.
+ *
+ * The invariant: the directory is ours alone (owned by us, closed to everybody else, no symbolic
+ * link), and the file is new: nobody else can have opened it before its first byte is written.
+ */
+#ifndef CPROF_CORE_RUN_FILE_H
+#define CPROF_CORE_RUN_FILE_H
+
+#include <stdint.h>
+
+#include "core/text.h"
+
+/* Creates <dir>/<pid>.<start_ticks>[.<n>].store, mode 0600; dir "" means /dev/shm/cprof-<uid>, made
+ * 0700 when missing.  A file of that name that the image before exec has left is removed when all
+ * of it is in profiles; otherwise it stays for `cprof recover`, and n is the next number.  The path
+ * is appended to *path.  A descriptor, or -errno.
+ * Context: signal.  Allocates: no.  Locks: none. */
+int run_file_create(struct text *path, const char *dir, uint32_t uid, uint32_t pid,
+		    uint64_t start_ticks);
+
+/* How many bytes the file may have: at most max_bytes, an eighth of what is free (the host uses
+ * /dev/shm too) and RLIMIT_FSIZE; 0 when it has no room.
+ * Context: signal.  Allocates: no.  Locks: none. */
+uint64_t run_file_budget(int fd, uint64_t max_bytes);
+
+#endif
