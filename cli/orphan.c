@@ -205,8 +205,7 @@ static bool is_store_of(const char *name, unsigned long pid)
 	if (!digits)
 		return false;
 	rest += digits;
-	if (rest[0] == '.' &&
-	    strspn(rest + 1, "0123456789")) /* see core/run_file.h */
+	if (rest[0] == '.' && strspn(rest + 1, "0123456789")) /* see core/run_file.h */
 		rest += 1 + strspn(rest + 1, "0123456789");
 	return strcmp(rest, ".store") == 0;
 }
