@@ -134,8 +134,10 @@ int main(int argc, char **argv)
 		});
 	unsigned long last[7] = {};
 	int still[7] = {};
+	auto begin = clock_type::now();
 	for (int s = 0; s < seconds; s++) {
-		sleep(1);
+		// By the clock: a dump signal ends sleep() early.
+		std::this_thread::sleep_until(begin + std::chrono::seconds(s + 1));
 		for (int i = 0; i < 7; i++) {
 			unsigned long now = workers[i].rounds;
 			still[i] = now == last[i] ? still[i] + 1 : 0;
