@@ -38,6 +38,9 @@ static const uint8_t greg_of[] = {
 	REG_R9,	 REG_R10, REG_R11, REG_R12, REG_R13, REG_R14, REG_R15, REG_RIP,
 };
 
+/* How much of the stack is looked at ahead of the walk. */
+#define EXPECTED_BYTES 512u
+
 #define GREGS_END (offsetof(ucontext_t, uc_mcontext.gregs) + sizeof(gregset_t))
 
 static bool end(struct walk *w, enum uw_end why)
@@ -412,16 +415,14 @@ static unsigned step_ordinary(struct walk *w, uint64_t *pc, unsigned depth, unsi
 		rbx_at = cfa + (uint64_t)rule_rbx_offset(rule);
 		if (rule_rbp_how(rule) > SAVED_AT_CFA || rule_rbx_how(rule) > SAVED_AT_CFA)
 			break;
-		if (rule_rbp_how(rule) == SAVED_AT_CFA) {
-			if (rbp_at < lo || rbp_at > room)
-				break;
+		/* Both before either is read: a frame that is left to step() must be as it was. */
+		if ((rule_rbp_how(rule) == SAVED_AT_CFA && (rbp_at < lo || rbp_at > room)) ||
+		    (rule_rbx_how(rule) == SAVED_AT_CFA && (rbx_at < lo || rbx_at > room)))
+			break;
+		if (rule_rbp_how(rule) == SAVED_AT_CFA)
 			bp = stack_word(rbp_at);
-		}
-		if (rule_rbx_how(rule) == SAVED_AT_CFA) {
-			if (rbx_at < lo || rbx_at > room)
-				break;
+		if (rule_rbx_how(rule) == SAVED_AT_CFA)
 			bx = stack_word(rbx_at);
-		}
 		sp = cfa;
 		at = ra - 1;
 		pc[depth++] = at;
@@ -446,14 +447,21 @@ void uw_expect(const void *ucontext, const struct uw_stack *stack)
 	trail_expect(stack->hi);
 	__builtin_prefetch(&residents[0]);
 	__builtin_prefetch(&gate, 1);
-	uint64_t sp = (uint64_t)uc->uc_mcontext.gregs[REG_RSP];
-	if (sp >= stack->lo && sp < stack->hi - 512) {
-		uint64_t from = residents[0].start, room = residents[0].limit - from;
-		for (unsigned i = 0; i < 64; i++) {
-			uint64_t v = stack_word(sp + 8 * i);
-			if (v - from < room)
-				__builtin_prefetch(rule_set(v - 1));
-		}
+}
+
+/* Asks the processor for the rules of what may be return addresses: the words at the start of the
+ * stack that point into the main program. */
+static void expect_callers(const struct walk *w)
+{
+	const uint64_t start = residents[0].start, room = residents[0].limit - start;
+	uint64_t end =
+		w->view.hi - w->sp < EXPECTED_BYTES ? w->view.hi - 7 : w->sp + EXPECTED_BYTES;
+
+	for (uint64_t at = w->sp; at < end; at += 8) {
+		uint64_t word = stack_word(at);
+
+		if (word - start < room)
+			__builtin_prefetch(rule_set(word - 1));
 	}
 }
 
@@ -478,6 +486,7 @@ struct uw_result uw_from_context(const void *ucontext, const struct uw_stack *st
 	pc[0] = w.pc;
 	if (!stack_choose(&w.view, stack, uc, w.sp))
 		return (struct uw_result){.depth = 1, .end = UW_END_BOUNDS};
+	expect_callers(&w);
 	w.trail = trail_take(stack ? stack->hi : 0, w.salt);
 	for (;;) {
 		depth = step_ordinary(&w, pc, depth, max);

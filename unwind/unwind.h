@@ -44,7 +44,7 @@ struct uw_result uw_from_context(const void *ucontext, const struct uw_stack *st
 				 unsigned max);
 
 /* Asks the processor for the memory that uw_from_context will touch, while the caller is busy with
- * something else.  Reads the innermost words of the stack, within its bounds.
+ * something else.  Reads nothing of the stack.
  * Context: signal.  Allocates: no.  Locks: none. */
 void uw_expect(const void *ucontext, const struct uw_stack *stack);
 

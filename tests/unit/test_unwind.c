@@ -393,6 +393,93 @@ TEST(unwind_every_end_has_its_reason)
 	CHECK_EQ(uw_from_context(uc, &words_stack, pc, PCS).end, UW_END_BOUNDS);
 }
 
+/* Return addresses at the entries of functions, one word each, then the root. */
+static void chain(unsigned at, void (*const *functions)(void), unsigned n)
+{
+	for (unsigned i = 0; i < n; i++)
+		words[at + i] = (uintptr_t)functions[i] + 1;
+	words[at + n] = 0;
+}
+
+static bool walks_along(const ucontext_t *uc, void (*const *functions)(void), unsigned n)
+{
+	uint64_t out[PCS];
+	struct uw_result r = uw_from_context(uc, &words_stack, out, PCS);
+
+	if (r.end != UW_END_ROOT || r.depth != n + 1)
+		return false;
+	for (unsigned i = 0; i < n; i++)
+		if (out[i + 1] != (uintptr_t)functions[i])
+			return false;
+	return true;
+}
+
+static void (*const one_way[])(void) = {(void (*)(void))realigned, leaf, (void (*)(void))recurse,
+					leaf, coroutine};
+static void (*const other_way[])(void) = {(void (*)(void))realigned, coroutine, leaf,
+					  (void (*)(void))recurse};
+
+TEST(unwind_remembers_no_frame_that_has_changed)
+{
+	ucontext_t uc = *at_entry_of_leaf(10);
+
+	for (unsigned round = 0; round < 3; round++) {
+		chain(10, one_way, 5);
+		CHECK(walks_along(&uc, one_way, 5));
+		CHECK(walks_along(&uc, one_way, 5));
+		/* The innermost frame is the same, where it was; its caller is another. */
+		chain(10, other_way, 4);
+		CHECK(walks_along(&uc, other_way, 4));
+		/* The same frames one word further out, then further in. */
+		uc.uc_mcontext.gregs[REG_RSP] += 8;
+		chain(11, other_way, 4);
+		CHECK(walks_along(&uc, other_way, 4));
+		uc.uc_mcontext.gregs[REG_RSP] -= 8;
+		chain(10, one_way, 5);
+		CHECK(walks_along(&uc, one_way, 5));
+		uw_closing_begin();
+		uw_closing_end();
+		CHECK(walks_along(&uc, one_way, 5));
+		uw_after_fork();
+	}
+}
+
+static void *walk_the_other_way(void *arg)
+{
+	bool right = true;
+
+	for (unsigned i = 0; i < 50000; i++)
+		right &= walks_along(arg, other_way, 4);
+	return right ? arg : NULL;
+}
+
+/* Both are on the same stack as far as the unwinder knows. */
+TEST(unwind_two_threads_do_not_mislead_each_other)
+{
+	ucontext_t here = *at_entry_of_leaf(10), there = *at_entry_of_leaf(30);
+	bool right = true;
+	pthread_t thread;
+	void *ok;
+
+	chain(10, one_way, 5);
+	chain(30, other_way, 4);
+	CHECK_EQ(pthread_create(&thread, NULL, walk_the_other_way, &there), 0);
+	for (unsigned i = 0; i < 50000; i++)
+		right &= walks_along(&here, one_way, 5);
+	pthread_join(thread, &ok);
+	CHECK(right && ok == &there);
+}
+
+TEST(unwind_expecting_reads_no_stack)
+{
+	const struct uw_stack unknown = {0, 0}, wrong = {4096, 1 << 20};
+	ucontext_t *uc = at_entry_of_leaf(10);
+
+	uc->uc_mcontext.gregs[REG_RSP] = 8192; /* never mapped */
+	uw_expect(uc, &unknown);
+	uw_expect(uc, &wrong);
+}
+
 TEST(unwind_follows_frame_pointers_where_there_is_no_cfi)
 {
 	ucontext_t *uc = at_entry_of_leaf(10);
