@@ -106,10 +106,6 @@ static inline ssize_t sys_readlink(const char *path, char *buf, size_t n)
 {
 	return SYS_CALL(SYS_readlinkat, AT_FDCWD, path, buf, n, 0, 0);
 }
-static inline ssize_t sys_getdents(int fd, void *buf, size_t n)
-{
-	return SYS_CALL(SYS_getdents64, fd, buf, n, 0, 0, 0);
-}
 /* Returns the length of the path with its NUL, or -errno. */
 static inline ssize_t sys_getcwd(char *buf, size_t n)
 {

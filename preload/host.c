@@ -244,7 +244,6 @@ void host_start(void)
 	start(program_invocation_name, environ);
 }
 
-/* Whether this thread's slot is handed to its key: used by the thread wrappers. */
 void host_thread_began(struct thread *t)
 {
 	(void)pthread_setspecific(end_key, t);
