@@ -301,8 +301,9 @@ int export_dump(const struct store_view *view, const struct export_request *requ
 		void (*committed)(void *opaque, const struct export_row *rows, unsigned count),
 		void *opaque, struct export_result *ret_result)
 {
-	struct arena arena = {.max_bytes = ARENA_BYTES_MAX};
-	struct dump *d = arena_alloc(&arena, sizeof *d);
+	struct arena own = {.max_bytes = ARENA_BYTES_MAX};
+	struct arena *arena = request->arena ? request->arena : &own;
+	struct dump *d = arena_alloc(arena, sizeof *d);
 
 	*ret_result = (struct export_result){0};
 	if (!d) {
@@ -313,7 +314,7 @@ int export_dump(const struct store_view *view, const struct export_request *requ
 	}
 	d->view = view;
 	d->request = request;
-	d->arena = &arena;
+	d->arena = arena;
 	d->dir.fd = -1;
 	for (unsigned kind = 0; kind < KIND_COUNT; kind++)
 		d->sinks[kind].fd = -1;
@@ -330,6 +331,6 @@ int export_dump(const struct store_view *view, const struct export_request *requ
 	else if (committed)
 		committed(opaque, d->rows, d->row_count);
 	sink_dir_close(&d->dir);
-	arena_drop(&arena);
+	arena_drop(arena);
 	return rc;
 }

@@ -11,6 +11,7 @@
 
 #include <stdint.h>
 
+#include "core/arena.h"
 #include "core/store_view.h"
 
 struct export_request {
@@ -18,6 +19,7 @@ struct export_request {
 	uint64_t now_realtime_ns; /* end of the window; for a dead process the time of its store */
 	uint64_t now_monotonic_ns;
 	const char *const *comments; /* NULL-terminated further comments, or NULL */
+	struct arena *arena;	     /* empty; NULL: one of its own */
 };
 
 struct export_row {

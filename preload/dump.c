@@ -5,9 +5,12 @@
 #include <signal.h>
 #include <stdatomic.h>
 
+#include "core/arena.h"
+#include "core/control.h"
 #include "core/sys.h"
 #include "core/text.h"
 #include "output/export.h"
+#include "preload/dumper.h"
 #include "preload/host.h"
 #include "preload/recorder.h"
 #include "preload/sampler.h"
@@ -15,28 +18,92 @@
 
 #include "core/as_safe.h"
 
-#define STACK_BYTES  (512u << 10) /* export.h asks for 64 KiB and the demangler's alloca */
-#define LAST_SAMPLES 10u
-#define LAST_LIFE_NS UINT64_C(1000000000)
+#define LAST_SAMPLES  10u
+#define LAST_LIFE_NS  UINT64_C(1000000000)
+#define LAST_WAIT_MS  2000u
+#define REFUSED_NAPS  100u
+#define ARENA_MAX     ((size_t)192 << 20) /* see export.c */
 
-enum { IDLE, RUNNING, RUNNING_ASKED };
+/* ---- whose turn it is ---- */
+
+/*
+ * The word: a phase, whether one more dump is asked for, and above a number that each dump raises, so
+ * that what is said of one dump cannot hit the next.  STARTING: a thread of the host is about to clone
+ * the dumper; DUMPING: there is, or was, a dumper.  Acquire and release order one dump after another.
+ */
+enum { IDLE, IN_PLACE, STARTING, DUMPING };
+#define PHASE(s)  ((s) & 3)
+#define ASKED	  4
+#define NUMBER(s) ((s) & ~7)
 static _Atomic int state;
 
-/* Calls run(argument) on the stack that ends at top. */
-__attribute__((noinline)) static void call_on_stack(void *top, void (*run)(void *), void *argument)
+/* IDLE to phase: true when the caller has the turn.  Nothing of the host may run in this thread until
+ * it is given back: a handler that left us by siglongjmp would leave no dump for ever. */
+static bool begin(int phase, bool ask)
 {
-	register void *sp __asm__("rbx") = top;
+	int s = atomic_load_explicit(&state, memory_order_relaxed), next;
+	bool mine;
 
-	/* rbx is kept by the callee, so it brings our own stack pointer back. */
-	__asm__ volatile("xchg %%rsp, %0\n\t"
-			 "call *%1\n\t"
-			 "mov %0, %%rsp"
-			 : "+r"(sp), "+r"(run), "+D"(argument)
-			 :
-			 : "rax", "rcx", "rdx", "rsi", "r8", "r9", "r10", "r11", "memory", "cc",
-			   "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8",
-			   "xmm9", "xmm10", "xmm11", "xmm12", "xmm13", "xmm14", "xmm15");
+	do {
+		mine = PHASE(s) == IDLE;
+		if (!mine && (!ask || (s & ASKED)))
+			return false;
+		next = mine ? (int)((unsigned)NUMBER(s) + 8) | phase : s | ASKED;
+	} while (!atomic_compare_exchange_weak_explicit(&state, &s, next, memory_order_acquire,
+							memory_order_relaxed));
+	return mine;
 }
+
+/* STARTING of the dump `number` to another phase; both the cloning thread and the dumper say it. */
+static void advance(int number, int phase)
+{
+	int s = atomic_load_explicit(&state, memory_order_relaxed);
+
+	while (NUMBER(s) == number && PHASE(s) == STARTING &&
+	       !atomic_compare_exchange_weak_explicit(&state, &s, (s & ~3) | phase,
+						      memory_order_relaxed, memory_order_relaxed))
+		;
+}
+
+/* True when another dump was asked for meanwhile, which is now ours to do. */
+static bool take_asked(void)
+{
+	return (atomic_fetch_and_explicit(&state, ~ASKED, memory_order_acquire) & ASKED) != 0;
+}
+
+/* The turn is given back, in the host: true; false when another dump was asked for. */
+static bool end(void)
+{
+	int s;
+
+	do {
+		if (take_asked())
+			return false;
+		s = atomic_load_explicit(&state, memory_order_relaxed) & ~ASKED;
+	} while (!atomic_compare_exchange_strong_explicit(
+		&state, &s, NUMBER(s), memory_order_release, memory_order_relaxed));
+	return true;
+}
+
+static void nap(long us)
+{
+	const struct timespec ts = {0, us * 1000};
+
+	(void)SYS_CALL(SYS_nanosleep, &ts, NULL, 0, 0, 0, 0);
+}
+
+/* ---- one dump ---- */
+
+/* All that a dump needs, in memory that the dumper shares; changed by whose turn it is. */
+static struct {
+	struct store *store;
+	struct arena arena; /* here, so that the memory of a killed dumper can be given back */
+	int result;
+	char problem[256];
+	char told[256]; /* the last line said, "" after a dump that worked */
+} job;
+static _Atomic bool in_place_only; /* a dumper was refused */
+static _Atomic bool to_be_said;	   /* job.problem */
 
 static void commit(void *opaque, const struct export_row *rows, unsigned count)
 {
@@ -46,14 +113,29 @@ static void commit(void *opaque, const struct export_row *rows, unsigned count)
 		store_rebase(s, rows[i].total, rows[i].row_at);
 }
 
-struct job {
-	struct store *store;
-	int result;
-};
-
-static void write_files(void *opaque)
+/* One line for a trouble that lasts, not one for each dump. */
+static void note_problem(const char *problem)
 {
-	struct job *job = opaque;
+	struct text t = TEXT_ON(job.problem), told = TEXT_ON(job.told);
+
+	recorder_lost(LOST_DUMPS, 1);
+	if (text_equal(problem, job.told))
+		return;
+	text_str(&t, problem);
+	text_str(&told, problem);
+	atomic_store_explicit(&to_be_said, true, memory_order_release);
+}
+
+static void say_problem(void)
+{
+	/* Acquire pairs with the release in note_problem(). */
+	if (atomic_load_explicit(&to_be_said, memory_order_relaxed) &&
+	    atomic_exchange_explicit(&to_be_said, false, memory_order_acquire))
+		host_say(job.problem);
+}
+
+static void write_files(void *unused)
+{
 	struct store_view view;
 	struct export_result result = {0};
 	const char *const comments[] = {recorder_remark(), NULL};
@@ -62,16 +144,19 @@ static void write_files(void *opaque)
 		.now_realtime_ns = sys_clock_ns(CLOCK_REALTIME),
 		.now_monotonic_ns = sys_clock_ns(CLOCK_MONOTONIC),
 		.comments = comments,
+		.arena = &job.arena,
 	};
 
-	store_view_of(job->store, &view);
-	job->result = export_dump(&view, &request, commit, job->store, &result);
-	if (job->result < 0) {
-		recorder_lost(LOST_DUMPS, 1);
-		host_say(result.problem);
+	(void)unused;
+	job.arena.max_bytes = ARENA_MAX;
+	store_view_of(job.store, &view);
+	job.result = export_dump(&view, &request, commit, job.store, &result);
+	if (job.result < 0) {
+		note_problem(result.problem);
 		return;
 	}
-	store_window(job->store, request.now_realtime_ns, request.now_monotonic_ns);
+	job.told[0] = '\0';
+	store_window(job.store, request.now_realtime_ns, request.now_monotonic_ns);
 }
 
 /* What the dump itself has used is ours, not the interrupted function's: the tick that is pending
@@ -95,65 +180,94 @@ static void count_pending_tick(void)
 			       0, 0);
 }
 
-/* With all signals blocked. */
-static int dump_once(void)
+/* In place, with all signals blocked and the turn ours. */
+static void dump_here(void)
 {
-	struct job job = {.store = recorder_store(), .result = -ENOMEM};
-
-	char *stack = sys_mmap(NULL, STACK_BYTES, PROT_READ | PROT_WRITE,
-			       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK, -1, 0);
-	if (!job.store || sys_failed(stack)) {
-		recorder_lost(LOST_DUMPS, 1);
-		host_say("no memory for a dump");
-	} else {
-		/* The lowest page is a guard. */
-		(void)SYS_CALL(SYS_mprotect, stack, 4096, PROT_NONE, 0, 0, 0);
+	do {
 		thread_busy_begin();
-		call_on_stack(stack + STACK_BYTES, write_files, &job);
+		job.result = -ENOMEM;
+		if (!job.store || !dumper_in_place(write_files, NULL))
+			note_problem("no memory for a dump");
 		count_pending_tick();
 		thread_busy_end();
+		say_problem();
+	} while (!end());
+}
+
+/* In the dumper. */
+static void dump_there(void)
+{
+	int s = atomic_load_explicit(&state, memory_order_relaxed);
+
+	advance(NUMBER(s), DUMPING);
+	if (dumper_detach() < 0) {
+		atomic_store_explicit(&in_place_only, true, memory_order_relaxed);
+		dumper_tell_host(CONTROL_REFUSED);
+		return;
 	}
-	if (!sys_failed(stack))
-		sys_munmap(stack, STACK_BYTES);
-	return job.result;
+	for (;;) {
+		write_files(NULL);
+		if (atomic_load_explicit(&to_be_said, memory_order_relaxed))
+			dumper_tell_host(CONTROL_SAY);
+		while (!take_asked()) {
+			s = atomic_load_explicit(&state, memory_order_relaxed) & ~ASKED;
+			dumper_leave(&state, s, NUMBER(s));
+		}
+	}
 }
 
-/* True when the caller is the dumper now.  Acquire and release on state order one dumper after
- * another.  Nothing of the host may run in this thread until end(): a handler that left us by
- * siglongjmp would leave no dumper for ever. */
-static bool begin(void)
+/* With all signals blocked and the turn ours, STARTING. */
+static void launch(void)
 {
-	int is = IDLE;
+	int number = NUMBER(atomic_load_explicit(&state, memory_order_relaxed)), r = -EPERM;
 
-	return atomic_compare_exchange_strong_explicit(&state, &is, RUNNING, memory_order_acquire,
-						       memory_order_relaxed);
+	job.store = recorder_store();
+	if (job.store && !atomic_load_explicit(&in_place_only, memory_order_relaxed))
+		r = dumper_start(dump_there);
+	if (r >= 0) {
+		advance(number, DUMPING);
+		return;
+	}
+	advance(number, IN_PLACE);
+	dump_here();
 }
 
-/* The same, and otherwise asks the dumper for one more. */
-static bool begin_or_ask(void)
+/* With all signals blocked and the turn ours, STARTING: the dumper that had it is gone. */
+static void replace_lost_dumper(void)
 {
-	int is = IDLE;
-
-	while (!atomic_compare_exchange_weak_explicit(&state, &is,
-						      is == IDLE ? RUNNING : RUNNING_ASKED,
-						      memory_order_acquire, memory_order_relaxed))
-		;
-	return is == IDLE;
+	arena_drop(&job.arena);
+	if (!atomic_load_explicit(&in_place_only, memory_order_relaxed)) {
+		note_problem("the process that wrote a dump was killed");
+		say_problem();
+	}
+	if (!end())
+		launch();
 }
 
-/* True when the dump was the last one; false when another was asked for meanwhile. */
-static bool end(void)
+void dump_collect(void)
 {
-	int is = RUNNING;
+	int s;
 
-	if (atomic_compare_exchange_strong_explicit(&state, &is, IDLE, memory_order_release,
-						    memory_order_relaxed))
-		return true;
-	atomic_store_explicit(&state, RUNNING, memory_order_relaxed);
-	return false;
+	say_problem();
+	if (!dumper_any())
+		return;
+	/* Read before: a dump that begins in between is not taken for the one that is gone. */
+	s = atomic_load_explicit(&state, memory_order_acquire);
+	(void)dumper_reap();
+	if (PHASE(s) != DUMPING || dumper_any())
+		return;
+	/* It did not give the turn back: killed, or refused. */
+	const uint64_t all = ~UINT64_C(0);
+	uint64_t mask;
+	(void)sys_sigmask(SIG_SETMASK, &all, &mask);
+	if (atomic_compare_exchange_strong_explicit(&state, &s, STARTING | (s & ~3),
+						    memory_order_acquire, memory_order_relaxed))
+		replace_lost_dumper();
+	(void)sys_sigmask(SIG_SETMASK, &mask, NULL);
 }
 
-void dump_request(void)
+/* force: an empty profile is written too, and a request during a dump is one more. */
+static void request(bool force)
 {
 	const uint64_t all = ~UINT64_C(0);
 	uint64_t mask;
@@ -161,18 +275,41 @@ void dump_request(void)
 	if (!host_is_here())
 		return;
 	(void)sys_sigmask(SIG_SETMASK, &all, &mask);
-	if (begin_or_ask())
-		do
-			(void)dump_once();
-		while (!end());
+	dump_collect();
+	if (begin(STARTING, force))
+		launch();
 	(void)sys_sigmask(SIG_SETMASK, &mask, NULL);
 }
 
-static void nap(void)
+void dump_request(void)
 {
-	const struct timespec ms = {0, 1000000};
+	request(true);
+}
 
-	(void)SYS_CALL(SYS_nanosleep, &ms, NULL, 0, 0, 0, 0);
+void dump_request_if_news(void)
+{
+	const struct store *s = recorder_existing();
+
+	/* Relaxed: two clocks of the store, each written by one. */
+	if (s && atomic_load_explicit(&s->header->last_monotonic_ns, memory_order_relaxed) >
+			 atomic_load_explicit(&s->header->window_monotonic_ns, memory_order_relaxed))
+		request(false);
+}
+
+void dump_heard(int control)
+{
+	if (!host_is_here())
+		return;
+	/* It is about to end; its stack is the one that we need. */
+	for (unsigned i = 0; control == CONTROL_REFUSED && dumper_any() && i < REFUSED_NAPS; i++) {
+		if (i)
+			nap(100);
+		dump_collect();
+	}
+	if (control == CONTROL_REFUSED)
+		dump_request();
+	else
+		dump_collect();
 }
 
 /* Samples that no file holds yet. */
@@ -197,43 +334,55 @@ static bool is_worth_a_file(const struct store *s)
 	       (n && sys_clock_ns(CLOCK_MONOTONIC) - host.started_monotonic_ns >= LAST_LIFE_NS);
 }
 
-bool dump_last(void)
+void dump_wait_alone(unsigned ms)
+{
+	for (; ms && dumper_any(); ms--) {
+		dump_collect();
+		if (dumper_any())
+			nap(1000);
+	}
+}
+
+bool dump_last(bool wanted)
 {
 	struct store *s = recorder_existing();
 	const uint64_t all = ~UINT64_C(0);
-	bool wanted, mine = false;
+	bool mine = false;
 	int result = 0;
 	uint64_t mask;
 
-	if (!s || !host.settings.output_on_exit)
-		return true;
-	for (int i = 0; !mine && i < 2000; i++) {
+	for (unsigned i = 0; s && wanted && !mine && i < LAST_WAIT_MS; i++) {
 		if (i)
-			nap();
+			nap(1000);
 		(void)sys_sigmask(SIG_SETMASK, &all, &mask);
-		mine = begin();
+		dump_collect();
+		mine = begin(IN_PLACE, false);
 		if (!mine)
 			(void)sys_sigmask(SIG_SETMASK, &mask, NULL);
 	}
-	if (!mine)
-		return false;
-	wanted = is_worth_a_file(s);
-	do {
-		if (wanted)
-			result = dump_once();
-		wanted = true; /* when end() says that somebody has asked meanwhile */
-	} while (!end());
-	(void)sys_sigmask(SIG_SETMASK, &mask, NULL);
-	return result == 0;
+	if (mine) {
+		job.store = s;
+		job.result = 0;
+		if (is_worth_a_file(s) || !end()) /* or somebody has asked meanwhile */
+			dump_here();
+		result = job.result;
+		(void)sys_sigmask(SIG_SETMASK, &mask, NULL);
+	}
+	dump_wait_alone(LAST_WAIT_MS);
+	return (mine && result == 0) || !s || !wanted;
 }
 
-void dump_wait(unsigned ms)
+void dump_wait_in_place(unsigned ms)
 {
-	for (; ms && atomic_load_explicit(&state, memory_order_relaxed) != IDLE; ms--)
-		nap();
+	for (; ms && PHASE(atomic_load_explicit(&state, memory_order_relaxed)) == IN_PLACE; ms--)
+		nap(1000);
 }
 
 void dump_after_fork(void)
 {
+	/* A dumper of the parent's has its memory here too, as a copy. */
+	arena_drop(&job.arena);
+	dumper_after_fork();
+	atomic_store_explicit(&to_be_said, false, memory_order_relaxed);
 	atomic_store_explicit(&state, IDLE, memory_order_relaxed);
 }

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * preload/dump: writes the profile files, in place, on a stack of our own.
+ * preload/dump: when profile files are written, and by whom.
  *
- * The invariant: one dump at a time in a process; a request that comes during a dump is remembered
- * as one more.  Nothing of the host runs while our stack is in use: all signals are blocked,
- * because a handler with SA_ONSTACK would start on the alternate stack that our caller may be
- * using.
+ * On request by the dumper (preload/dumper), a process of its own: the caller only starts it.  At exit,
+ * before exec, and where a dumper is refused, in place, with all signals blocked, because a handler
+ * with SA_ONSTACK would start on the alternate stack that our caller may be using.
+ *
+ * The invariant: one dump at a time in a process; a request that comes during a dump is remembered as
+ * one more.  A dumper that was killed never jams the next: whoever finds it gone resets the state.
  */
 #ifndef CPROF_PRELOAD_DUMP_H
 #define CPROF_PRELOAD_DUMP_H
@@ -13,20 +15,38 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Writes a dump now, or leaves it to the dump that is running.  Does nothing in a vfork child.
- * Context: signal.  Allocates: mmap, given back.  Locks: none.  Keeps errno. */
+/* Has a dump written, now or after the one that is running.  Does nothing in a vfork child.
+ * Context: signal.  Allocates: mmap, kept.  Locks: none.  Keeps errno. */
 void dump_request(void);
 
-/* The last dump of this image, before exit and exec, when it is worth a file: the process lived a
- * second or has ten samples that no file holds yet, and [output] on_exit is set.  Waits at most two
- * seconds for a dump in another thread.  True when nothing is left that only the store holds; false
- * also when that other dump has not ended.
- * Context: own.  Allocates: mmap, given back. */
-bool dump_last(void);
+/* The same, when something was recorded since the last dump and none is running.
+ * Context: signal. */
+void dump_request_if_news(void);
 
-/* Waits at most ms milliseconds for a dump in another thread.
+/* The dumper has queued an enum control: it may not work, or has a line to say.
+ * Context: signal. */
+void dump_heard(int control);
+
+/* Collects a dumper that has ended, if there is one: cheap when there is none.
+ * Context: signal. */
+void dump_collect(void);
+
+/* The last dump of this image, before exit and exec, when it is worth a file: the process lived a
+ * second or has ten samples that no file holds yet, and [output] on_exit (on_exec) is set.  Waits at
+ * most two seconds for a dump that is running, and for its dumper to be gone.  True when nothing is
+ * left that only the store holds; false also when that other dump has not ended.
+ * Context: own.  Allocates: mmap. */
+bool dump_last(bool wanted);
+
+/* Waits at most ms milliseconds until no dumper shares our memory: the kernel counts it where a call
+ * asks for a process that shares nothing (unshare, setns).
+ * Context: wrapper. */
+void dump_wait_alone(unsigned ms);
+
+/* Waits at most ms milliseconds for a dump that another thread writes in place: a child of fork would
+ * keep its descriptors.
  * Context: own.  Locks: none. */
-void dump_wait(unsigned ms);
+void dump_wait_in_place(unsigned ms);
 
 /* In the child of fork.
  * Context: own. */

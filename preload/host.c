@@ -155,7 +155,7 @@ static __thread uint64_t fork_mask; /* several threads may fork at once */
 static void before_fork(void)
 {
 	signals_block(&fork_mask);
-	dump_wait(FORK_WAIT_MS); /* the child would keep its descriptors */
+	dump_wait_in_place(FORK_WAIT_MS); /* the child would keep its descriptors */
 }
 
 static void after_fork_parent(void)
@@ -266,7 +266,7 @@ void host_exit(void)
 		return;
 	thread_busy_begin();
 	sampler_settle();
-	bool complete = dump_last();
+	bool complete = dump_last(host.settings.output_on_exit);
 	thread_busy_end();
 	if (complete)
 		recorder_unlink();

@@ -4,6 +4,7 @@
 #include <stdatomic.h>
 #include <ucontext.h>
 
+#include "core/control.h"
 #include "core/sys.h"
 #include "preload/dump.h"
 #include "preload/host.h"
@@ -51,12 +52,30 @@ static bool pass_on(struct managed *m, int signo, siginfo_t *info, void *context
 	return true;
 }
 
+static int control_in(const siginfo_t *info)
+{
+	if (info->si_code != SI_QUEUE && info->si_code != SI_TIMER)
+		return 0;
+	return control_of((uint64_t)info->si_value.sival_ptr);
+}
+
 static void on_prof(int signo, siginfo_t *info, void *context)
 {
-	if (sampler_tick(info, context))
-		return;
-	if (!pass_on(&prof, signo, info, context))
-		recorder_lost(LOST_FOREIGN_SIGNALS, 1);
+	int control = 0;
+
+	if (!sampler_tick(info, context)) {
+		control = control_in(info);
+		if (control == CONTROL_DUMP)
+			dump_request();
+		else if (control == CONTROL_INTERVAL)
+			dump_request_if_news();
+		else if (control)
+			dump_heard(control);
+		else if (!pass_on(&prof, signo, info, context))
+			recorder_lost(LOST_FOREIGN_SIGNALS, 1);
+	}
+	if (!control)
+		dump_collect();
 }
 
 static void on_dump(int signo, siginfo_t *info, void *context)

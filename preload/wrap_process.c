@@ -32,7 +32,7 @@ static bool exec_begin(void)
 {
 	if (!host.on || !host_is_here())
 		return false;
-	if (dump_last())
+	if (dump_last(host.settings.output_on_exec))
 		mark_superseded(true);
 	sampler_pause();
 	return true;
