@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "core/arena.h"
 
+#include <stdatomic.h>
 #include <stdint.h>
 
 #include "core/sys.h"
@@ -14,7 +15,7 @@
 /* The first bytes of each mapping.  An arena fills its newest chunk only; what is left over in an
  * older one is lost, which is why large requests do not become the newest chunk. */
 struct arena_chunk {
-	struct arena_chunk *next;
+	struct arena_chunk *_Atomic next;
 	size_t bytes; /* of the mapping */
 	size_t used;  /* of it, this header included */
 };
@@ -33,6 +34,8 @@ static struct arena_chunk *chunk_map(struct arena *a, size_t payload)
 		sys_mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (sys_failed(c))
 		return NULL;
+	/* A fork in the middle of a dump, which another process writes, must not inherit it. */
+	(void)sys_madvise(c, bytes, MADV_DONTFORK);
 	c->bytes = bytes;
 	c->used = 2 * ALIGN;
 	a->mapped_bytes += bytes;
@@ -57,16 +60,17 @@ void *arena_alloc(struct arena *a, size_t n)
 	if (c && n <= c->bytes - c->used)
 		return chunk_take(c, n);
 
+	/* Whole at every instruction, also for another process: see arena_drop(). */
 	struct arena_chunk *fresh = chunk_map(a, n);
 	if (!fresh)
 		return NULL;
 	if (c && fresh->bytes - 2 * ALIGN - n < c->bytes - c->used) {
 		/* A large request of its own; the current chunk has more room left. */
 		fresh->next = c->next;
-		c->next = fresh;
+		atomic_store_explicit(&c->next, fresh, memory_order_release);
 	} else {
 		fresh->next = c;
-		a->chunks = fresh;
+		atomic_store_explicit(&a->chunks, fresh, memory_order_release);
 	}
 	return chunk_take(fresh, n);
 }
@@ -83,14 +87,12 @@ char *arena_strndup(struct arena *a, const char *s, size_t n)
 
 void arena_drop(struct arena *a)
 {
-	struct arena_chunk *c = a->chunks;
+	struct arena_chunk *c;
 
-	while (c) {
-		struct arena_chunk *next = c->next;
-
+	while ((c = a->chunks) != NULL) {
+		/* Before: who is killed here leaves a list that others may drop. */
+		atomic_store_explicit(&a->chunks, c->next, memory_order_release);
 		(void)sys_munmap(c, c->bytes);
-		c = next;
 	}
-	a->chunks = NULL;
 	a->mapped_bytes = 0;
 }

@@ -73,7 +73,8 @@ static inline unsigned store_kind_values(enum store_kind kind)
 	X(LOST_TRUNCATED, "stacks that do not reach their root")                                   \
 	X(LOST_GUESSED, "stacks with a step by frame pointer")                                     \
 	X(LOST_DUMPS, "dumps that could not be written")                                           \
-	X(LOST_FOREIGN_SIGNALS, "profiling signals that were not ours")
+	X(LOST_FOREIGN_SIGNALS, "profiling signals that were not ours")                            \
+	X(LOST_HANDLERS, "dumps that found a signal handler of ours replaced")
 enum store_loss {
 #define X(id, text) id,
 	STORE_LOSSES(X)

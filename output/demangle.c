@@ -57,8 +57,10 @@ void demangle_start(struct demangler *d)
 			   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK, -1, 0);
 
 	d->stack = sys_failed(p) ? NULL : p;
-	if (d->stack)
-		(void)SYS_CALL(SYS_mprotect, p, GUARD_BYTES, PROT_NONE, 0, 0, 0);
+	if (!d->stack)
+		return;
+	(void)SYS_CALL(SYS_mprotect, p, GUARD_BYTES, PROT_NONE, 0, 0, 0);
+	(void)sys_madvise(p, STACK_BYTES, MADV_DONTFORK); /* as an arena's memory */
 }
 
 void demangle_stop(struct demangler *d)

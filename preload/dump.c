@@ -14,6 +14,7 @@
 #include "preload/host.h"
 #include "preload/recorder.h"
 #include "preload/sampler.h"
+#include "preload/signals.h"
 #include "preload/thread.h"
 
 #include "core/as_safe.h"
@@ -276,6 +277,7 @@ static void request(bool force)
 		return;
 	(void)sys_sigmask(SIG_SETMASK, &all, &mask);
 	dump_collect();
+	signals_verify();
 	if (begin(STARTING, force))
 		launch();
 	(void)sys_sigmask(SIG_SETMASK, &mask, NULL);
@@ -380,8 +382,8 @@ void dump_wait_in_place(unsigned ms)
 
 void dump_after_fork(void)
 {
-	/* A dumper of the parent's has its memory here too, as a copy. */
-	arena_drop(&job.arena);
+	/* Of the parent's; neither it nor the dumper's stack was inherited. */
+	job.arena = (struct arena){0};
 	dumper_after_fork();
 	atomic_store_explicit(&to_be_said, false, memory_order_relaxed);
 	atomic_store_explicit(&state, IDLE, memory_order_relaxed);

@@ -54,6 +54,8 @@ static char *stack_top(void)
 	(void)SYS_CALL(SYS_mprotect, p, GUARD_BYTES, PROT_NONE, 0, 0, 0);
 	(void)SYS_CALL(SYS_mprotect, p + GUARD_BYTES + FAULT_BYTES, GUARD_BYTES, PROT_NONE, 0, 0,
 		       0);
+	/* A child would copy it in the middle of a dump. */
+	(void)sys_madvise(p, STACK_BYTES, MADV_DONTFORK);
 	stack = p;
 	return stack + STACK_BYTES;
 }
@@ -244,4 +246,5 @@ void dumper_after_fork(void)
 	for (unsigned n = 0; n < PIDS; n++)
 		atomic_store_explicit(&pids[n], 0, memory_order_relaxed);
 	atomic_store_explicit(&unreaped, 0, memory_order_relaxed);
+	stack = NULL;
 }

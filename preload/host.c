@@ -12,6 +12,8 @@
 #include "core/text.h"
 #include "preload/dump.h"
 #include "preload/interpose.h"
+#include "preload/interval.h"
+#include "preload/mask.h"
 #include "preload/recorder.h"
 #include "preload/sampler.h"
 #include "preload/signals.h"
@@ -122,6 +124,7 @@ static void become_child(void)
 	dump_after_fork();
 	thread_after_fork();
 	sampler_after_fork();
+	interval_after_fork();
 }
 
 bool host_is_here(void)
@@ -200,12 +203,15 @@ static void report(void *opaque, const char *line)
 static void begin_main_thread(void)
 {
 	struct thread *t = thread_take();
+	uint64_t mask = 0;
 
 	if (!t) {
 		recorder_lost(LOST_THREADS, 1);
 		return;
 	}
 	t->start_function = getauxval(AT_ENTRY);
+	(void)sys_sigmask(SIG_BLOCK, NULL, &mask); /* what the program before exec has left */
+	t->prof_hidden = (mask & MASK_PROF) != 0;
 	(void)pthread_setspecific(end_key, t);
 	sampler_thread_begin(t);
 }
@@ -234,8 +240,9 @@ static void start(const char *argv0, char *const *envp)
 	modules_init();
 	host.on = true;
 	sampler_init(host.settings.cpu_hz);
-	signals_init(true, host.settings.output_signal);
+	signals_init(host.settings.output_signal);
 	begin_main_thread();
+	interval_start();
 }
 
 void host_start(void)

@@ -26,11 +26,14 @@ void interpose_resolve(void);
 
 #define EXPORT __attribute__((visibility("default")))
 
-#define INTERPOSE(type, name, params)                                                              \
+#define INTERPOSE_ROW(name)                                                                        \
 	static __typeof__(name) *real_##name;                                                      \
 	__attribute__((section("cprof_interpose"),                                                 \
 		       used)) static const struct interpose_row row_##name = {                     \
-		#name, (void **)&real_##name};                                                     \
+		#name, (void **)&real_##name}
+
+#define INTERPOSE(type, name, params)                                                              \
+	INTERPOSE_ROW(name);                                                                       \
 	EXPORT type name params
 
 #endif

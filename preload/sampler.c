@@ -7,6 +7,7 @@
 #include "core/store.h"
 #include "core/sys.h"
 #include "preload/host.h"
+#include "preload/mask.h"
 #include "preload/recorder.h"
 #include "unwind/modules.h"
 
@@ -223,13 +224,10 @@ bool sampler_is_fallback(void)
 
 void sampler_thread_begin(struct thread *t)
 {
-	const uint64_t prof = UINT64_C(1) << (SIGPROF - 1);
-
 	uw_stack_of_self(&t->stack, t->stack_bytes);
 	atomic_store_explicit(&t->tid, sys_gettid(), memory_order_relaxed);
 	thread_set_self(t);
-	/* Hosts often block every signal before they make their workers. */
-	(void)sys_sigmask(SIG_UNBLOCK, &prof, NULL);
+	mask_thread_begin(t->prof_hidden);
 	timer_begin(t);
 }
 

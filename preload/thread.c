@@ -78,6 +78,7 @@ struct thread *thread_take(void)
 		t->start_function = 0;
 		t->stack = (struct uw_stack){0, 0};
 		t->stack_bytes = 0;
+		t->prof_hidden = false;
 		atomic_store_explicit(&t->attributed_ns, 0, memory_order_relaxed);
 	}
 	return t;

@@ -24,6 +24,7 @@ struct thread {
 	uint64_t start_function;    /* key of the balance of unsampled CPU; constant */
 	struct uw_stack stack;	    /* own thread */
 	uint64_t stack_bytes;	    /* as asked of pthread_create */
+	bool prof_hidden;	    /* see preload/mask.h; as the thread inherits it */
 	void *run, *argument;	    /* the host's start function; constant */
 	uint32_t index;		    /* of this slot; constant */
 	_Atomic uint32_t next_free; /* index + 1 of the next free slot */

@@ -8,16 +8,23 @@
  */
 #include <errno.h>
 #include <stdarg.h>
+#include <sched.h>
+#include <spawn.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
 #include "core/sys.h"
+#include "preload/actions.h"
 #include "preload/dump.h"
 #include "preload/host.h"
 #include "preload/interpose.h"
+#include "preload/interval.h"
+#include "preload/mask.h"
 #include "preload/recorder.h"
 #include "preload/sampler.h"
+
+#define ALONE_MS 2000u
 
 static void mark_superseded(bool yes)
 {
@@ -30,11 +37,19 @@ static void mark_superseded(bool yes)
 /* Before and after a call of exec that comes back.  begin: false when nothing is to be done. */
 static bool exec_begin(void)
 {
-	if (!host.on || !host_is_here())
+	if (!host.on)
 		return false;
+	if (!host_is_here()) { /* a vfork child has actions and a mask of its own */
+		actions_before_exec();
+		mask_make_real_in_child();
+		return false;
+	}
 	if (dump_last(host.settings.output_on_exec))
 		mark_superseded(true);
+	interval_stop();
 	sampler_pause();
+	actions_before_exec();
+	mask_make_real(true);
 	return true;
 }
 
@@ -44,7 +59,10 @@ static int exec_failed(bool begun)
 
 	if (begun) {
 		mark_superseded(false);
+		actions_after_failed_exec();
+		mask_make_real(false);
 		sampler_resume();
+		interval_start();
 	}
 	errno = e;
 	return -1;
@@ -157,6 +175,49 @@ EXPORT int execle(const char *path, const char *first, ...)
 		REAL(name)(status);                                                                \
 		__builtin_unreachable();                                                           \
 	}
+
+/* The kernel refuses these while another process shares our memory. */
+INTERPOSE(int, unshare, (int flags))
+{
+	if (host.on && host_is_here())
+		dump_wait_alone(ALONE_MS);
+	return REAL(unshare)(flags);
+}
+
+INTERPOSE(int, setns, (int fd, int kind))
+{
+	if (host.on && host_is_here())
+		dump_wait_alone(ALONE_MS);
+	return REAL(setns)(fd, kind);
+}
+
+/* posix_spawn passes on the mask that the kernel knows. */
+#define SPAWN(name)                                                                                \
+	INTERPOSE(int, name,                                                                       \
+		  (pid_t * pid, const char *path, const posix_spawn_file_actions_t *actions,       \
+		   const posix_spawnattr_t *attributes, char *const argv[], char *const envp[]))   \
+	{                                                                                          \
+		bool real = host.on && mask_hidden();                                              \
+		int r;                                                                             \
+                                                                                                   \
+		if (real)                                                                          \
+			mask_make_real(true);                                                      \
+		r = REAL(name)(pid, path, actions, attributes, argv, envp);                        \
+		if (real)                                                                          \
+			mask_make_real(false);                                                     \
+		return r;                                                                          \
+	}
+SPAWN(posix_spawn)
+SPAWN(posix_spawnp)
+
+/* daemon(3) forks, and the parent ends inside libc: it says goodbye here.  When there is no fork, what
+ * it records from now on has no file to be recovered from. */
+INTERPOSE(int, daemon, (int stay, int keep_open))
+{
+	if (host.on && host_is_here())
+		host_exit();
+	return REAL(daemon)(stay, keep_open);
+}
 
 EXIT(_exit)
 EXIT(_Exit)

@@ -6,6 +6,7 @@
 
 #include "preload/host.h"
 #include "preload/interpose.h"
+#include "preload/mask.h"
 #include "preload/recorder.h"
 #include "preload/thread.h"
 
@@ -51,6 +52,7 @@ static struct thread *prepare(void *start, void *argument, const pthread_attr_t 
 	if (attr)
 		(void)pthread_attr_getstacksize(attr, &stack_bytes);
 	t->stack_bytes = stack_bytes;
+	t->prof_hidden = mask_hidden();
 	t->start_function = (uintptr_t)start;
 	t->run = start;
 	t->argument = argument;

@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: MIT */
+#include "preload/mask.h"
+
+#include <stdatomic.h>
+
+#include "core/sys.h"
+#include "preload/host.h"
+
+#include "core/as_safe.h"
+
+static __thread bool hidden;
+
+enum { EMPTY, FILLING, FULL };
+static _Atomic int kept_state;
+static siginfo_t kept;
+
+bool mask_hidden(void)
+{
+	return hidden;
+}
+
+void mask_set_hidden(bool is)
+{
+	hidden = is;
+	__asm__ volatile("" ::: "memory"); /* a handler on this thread sees it from here on */
+}
+
+const sigset_t *mask_without(const sigset_t *set, sigset_t *ret_room)
+{
+	if (!host.on || !set || !(mask_word(set) & MASK_PROF))
+		return set;
+	memset(ret_room, 0, sizeof *ret_room);
+	ret_room->__val[0] = mask_word(set) & ~MASK_PROF;
+	return ret_room;
+}
+
+bool mask_enter(const sigset_t **mask, sigset_t *ret_room)
+{
+	bool was = hidden;
+
+	if (host.on && *mask) {
+		mask_set_hidden((mask_word(*mask) & MASK_PROF) != 0);
+		*mask = mask_without(*mask, ret_room);
+	}
+	return was;
+}
+
+void mask_defer(const siginfo_t *info)
+{
+	int is = EMPTY;
+
+	if (!atomic_compare_exchange_strong_explicit(&kept_state, &is, FILLING,
+						     memory_order_acquire, memory_order_relaxed))
+		return; /* a signal that is pending already, as in the kernel */
+	kept = *info;
+	/* Release pairs with the acquire in mask_take_deferred(). */
+	atomic_store_explicit(&kept_state, FULL, memory_order_release);
+}
+
+bool mask_has_deferred(void)
+{
+	return atomic_load_explicit(&kept_state, memory_order_relaxed) == FULL;
+}
+
+bool mask_take_deferred(siginfo_t *ret_info)
+{
+	int is = FULL;
+
+	if (!mask_has_deferred() ||
+	    !atomic_compare_exchange_strong_explicit(&kept_state, &is, FILLING,
+						     memory_order_acquire, memory_order_relaxed))
+		return false;
+	*ret_info = kept;
+	atomic_store_explicit(&kept_state, EMPTY, memory_order_release);
+	return true;
+}
+
+void mask_deliver(void)
+{
+	siginfo_t info;
+
+	if (!hidden && mask_take_deferred(&info))
+		(void)SYS_CALL(SYS_rt_tgsigqueueinfo, sys_getpid(), sys_gettid(), SIGPROF, &info,
+			       0, 0);
+}
+
+void mask_make_real(bool real)
+{
+	const uint64_t prof = MASK_PROF;
+
+	if (hidden)
+		(void)sys_sigmask(real ? SIG_BLOCK : SIG_UNBLOCK, &prof, NULL);
+}
+
+static __thread int set_by_child; /* the pid of a vfork child, which shares this variable */
+
+void mask_set_in_child(void)
+{
+	set_by_child = sys_getpid();
+}
+
+void mask_make_real_in_child(void)
+{
+	if (set_by_child != sys_getpid())
+		mask_make_real(true);
+}
+
+void mask_thread_begin(bool is)
+{
+	const uint64_t prof = MASK_PROF;
+
+	mask_set_hidden(is);
+	(void)sys_sigmask(SIG_UNBLOCK, &prof, NULL);
+}

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * preload/mask: SIGPROF is never blocked by the host, and the host believes that it is.
+ *
+ * Hosts block all signals in their workers; those would be invisible, and SIGPROF is also how a dump
+ * is asked for where everything else is blocked.  So our wrappers keep it out of every mask, and what
+ * the host has set is remembered per thread (`hidden`) and shown to it.  A SIGPROF of the host's own
+ * that comes while it is hidden is kept (one, as the kernel does) until a thread unblocks it.
+ */
+#ifndef CPROF_PRELOAD_MASK_H
+#define CPROF_PRELOAD_MASK_H
+
+#include <signal.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#define MASK_PROF (UINT64_C(1) << (SIGPROF - 1))
+
+/* The kernel's word of a set: all of it that is read or written. */
+static inline uint64_t mask_word(const sigset_t *set)
+{
+	return set->__val[0];
+}
+
+/* Does the host believe that SIGPROF is blocked in the calling thread?
+ * Context: signal. */
+bool mask_hidden(void);
+void mask_set_hidden(bool hidden);
+
+/* What the host's set becomes on its way to the kernel, in *ret_room when it is another; NULL for NULL.
+ * Context: signal. */
+const sigset_t *mask_without(const sigset_t *set, sigset_t *ret_room);
+
+/* The same for a mask that is in force during a call only, and the host's belief follows it.  Returns
+ * what it was before, for mask_set_hidden() afterwards.
+ * Context: wrapper. */
+bool mask_enter(const sigset_t **mask, sigset_t *ret_room);
+
+/* Keeps a SIGPROF of the host's, unless one is kept already.
+ * Context: signal. */
+void mask_defer(const siginfo_t *info);
+
+/* Takes the one that is kept: true with *ret_info.
+ * Context: signal. */
+bool mask_take_deferred(siginfo_t *ret_info);
+bool mask_has_deferred(void);
+
+/* Sends the one that is kept to the calling thread, when it is not hidden there.
+ * Context: wrapper. */
+void mask_deliver(void);
+
+/* Really blocks SIGPROF, or not any more, when the host believes so: around calls that pass the mask on
+ * to another program.
+ * Context: wrapper. */
+void mask_make_real(bool real);
+
+/* The same in a vfork child, before exec: unless it has set a mask itself, which was real.
+ * mask_set_in_child() notes that it has. */
+void mask_make_real_in_child(void);
+void mask_set_in_child(void);
+
+/* In a thread that begins: SIGPROF becomes deliverable; hidden says what its creator believed.
+ * Context: own. */
+void mask_thread_begin(bool hidden);
+
+#endif

@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: MIT */
+#include "preload/resume.h"
+
+#include <errno.h>
+#include <linux/futex.h>
+#include <signal.h>
+#include <time.h>
+#include <ucontext.h>
+
+#include "core/sys.h"
+#include "preload/actions.h"
+#include "preload/wait.h"
+
+#include "core/as_safe.h"
+
+#define PAGE 4096u
+
+__thread struct wait_scope wait_scope;
+
+/*
+ * How an interrupted call looks (x86_64).  The instruction `syscall` (0f 05) leaves its return address
+ * in rcx.  After EINTR rip is behind it and rcx == rip; a call that the kernel restarts has rip at it,
+ * its number back in rax, and rcx == rip + 2.  A thread that is about to make its first call has
+ * something else in rcx, which is the function's fourth argument or free.
+ */
+static bool is_syscall(const unsigned char *code)
+{
+	return code[0] == 0x0f && code[1] == 0x05;
+}
+
+static bool returns_eintr(const greg_t *g)
+{
+	return g[REG_RAX] == -EINTR && g[REG_RCX] == g[REG_RIP] &&
+	       is_syscall((const unsigned char *)g[REG_RIP] - 2);
+}
+
+static bool is_restarted(const greg_t *g)
+{
+	return g[REG_RCX] == g[REG_RIP] + 2 && g[REG_RAX] >= 0 && g[REG_RAX] < 1024 &&
+	       is_syscall((const unsigned char *)g[REG_RIP]);
+}
+
+/* Signals of the host's that will be delivered when we return: pending, not blocked there, and with a
+ * handler.  The one that comes first decides: *ret_restarts. */
+static bool host_signal_waits(const ucontext_t *context, bool *ret_restarts)
+{
+	uint64_t pending = 0, blocked;
+
+	memcpy(&blocked, &context->uc_sigmask, sizeof blocked);
+	(void)SYS_CALL(SYS_rt_sigpending, &pending, sizeof pending, 0, 0, 0, 0);
+	for (pending &= ~blocked; pending; pending &= pending - 1)
+		if (actions_has_handler(__builtin_ctzll(pending) + 1, ret_restarts))
+			return true;
+	return false;
+}
+
+/* The number of the system call in front of code, when the instruction before it sets it: mov $nr,%eax,
+ * or xor %eax,%eax for 0.  -1: not known. */
+static int number_before(const unsigned char *code)
+{
+	uint32_t nr;
+
+	if (((uintptr_t)code - 7) / PAGE != (uintptr_t)code / PAGE)
+		return -1; /* the page before may not be there */
+	if (code[-7] == 0xb8) {
+		memcpy(&nr, code - 6, sizeof nr);
+		return nr < 1024 ? (int)nr : -1;
+	}
+	return code[-4] == 0x31 && code[-3] == 0xc0 ? 0 : -1;
+}
+
+/* Can the call be made again with the same arguments and end when it would have ended?  What takes a
+ * relative time-out that nobody has shortened cannot: it would begin anew. */
+static bool may_rewind(int nr, greg_t *g)
+{
+	switch (nr) {
+	case SYS_pause:
+	case SYS_rt_sigsuspend:
+	case SYS_semop:
+	case SYS_msgrcv:
+	case SYS_msgsnd:
+	case SYS_select: /* the kernel has shortened it in place */
+	case SYS_pselect6:
+	case SYS_ppoll:
+		return true;
+	case SYS_poll:
+		return (int)g[REG_RDX] < 0;
+	case SYS_epoll_wait:
+	case SYS_epoll_pwait:
+		return (int)g[REG_R10] < 0;
+	case SYS_rt_sigtimedwait:
+		return g[REG_RDX] == 0;
+	case SYS_semtimedop:
+	case SYS_epoll_pwait2:
+		return g[REG_R10] == 0;
+	case SYS_io_getevents:
+		return g[REG_R8] == 0;
+	case SYS_nanosleep: /* what is left is where the caller wants it */
+		if (g[REG_RSI])
+			g[REG_RDI] = g[REG_RSI];
+		return g[REG_RSI] != 0;
+	case SYS_clock_nanosleep:
+		if (g[REG_RSI] & TIMER_ABSTIME)
+			return true;
+		if (g[REG_R10])
+			g[REG_RDX] = g[REG_R10];
+		return g[REG_R10] != 0;
+	case SYS_futex:
+		return g[REG_R10] == 0 || (g[REG_RSI] & FUTEX_CMD_MASK) != FUTEX_WAIT;
+	}
+	return false;
+}
+
+static void rewind_call(greg_t *g)
+{
+	int nr = number_before((const unsigned char *)g[REG_RIP]);
+
+	if (nr < 0 || !may_rewind(nr, g))
+		return;
+	g[REG_RAX] = nr;
+	g[REG_RIP] -= 2;
+}
+
+/* Calls that are always restarted (ERESTARTNOINTR) must not learn of EINTR. */
+static bool may_interrupt(long nr)
+{
+	return nr != SYS_clone && nr != SYS_fork && nr != SYS_vfork && nr != SYS_clone3 &&
+	       nr != SYS_execve && nr != SYS_restart_syscall;
+}
+
+static void interrupt_call(greg_t *g)
+{
+	if (!is_restarted(g) || !may_interrupt((long)g[REG_RAX]))
+		return;
+	g[REG_RAX] = -EINTR;
+	g[REG_RIP] += 2;
+}
+
+void resume_call(void *context)
+{
+	ucontext_t *c = context;
+	greg_t *g = c->uc_mcontext.gregs;
+	bool restarts;
+
+	if (is_restarted(g)) {
+		if (host_signal_waits(c, &restarts) && !restarts)
+			interrupt_call(g);
+		return;
+	}
+	if (!returns_eintr(g) || host_signal_waits(c, &restarts))
+		return;
+	if (wait_scope.sp - (uintptr_t)g[REG_RSP] < WAIT_REACH)
+		wait_scope.again = true;
+	else
+		rewind_call(g);
+}
+
+void resume_interrupted(void *context)
+{
+	interrupt_call(((ucontext_t *)context)->uc_mcontext.gregs);
+}

@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * preload/wait: a call of the host that may block, and that our signal must not cut short.
+ *
+ * A wrapper opens a scope on its own frame and calls the real function.  When one of our signals, and
+ * none of the host's, made that return EINTR, the handler has said so in the scope (preload/resume), and
+ * the wrapper calls again with the remaining time.  A host may leave by cancellation or siglongjmp: the
+ * scope is then stale, and the next one replaces it.
+ *
+ * The handler must tell the call itself from a handler of the host on top of it: a signal frame is at
+ * least 1000 bytes (red zone 128, siginfo and ucontext 440, FXSAVE 512), the frames of libc between a
+ * wrapper and its system call are a few hundred (8 to 300 measured, tests/probe/leave.c).
+ */
+#ifndef CPROF_PRELOAD_WAIT_H
+#define CPROF_PRELOAD_WAIT_H
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <time.h>
+
+#define WAIT_REACH 1000u
+
+struct wait_scope {
+	uintptr_t sp; /* of the wrapper's frame; 0: no call is under way */
+	bool again;   /* written by the handler on this thread */
+};
+extern __thread struct wait_scope wait_scope;
+
+/* What a wrapper keeps on its own frame. */
+struct wait {
+	uintptr_t outer;    /* the scope that this one is inside of */
+	uint64_t limit_ns;  /* relative time-out, 0: none that we must shorten */
+	uint64_t began_ns;  /* CLOCK_MONOTONIC, when limit_ns is set */
+	struct timespec ts; /* what is left, where the call takes a pointer */
+};
+
+#define WAIT_BEGIN(w)                                                                              \
+	do {                                                                                       \
+		(w).outer = wait_scope.sp;                                                         \
+		(w).limit_ns = 0;                                                                  \
+		wait_scope.again = false;                                                          \
+		wait_scope.sp = (uintptr_t)__builtin_frame_address(0);                             \
+		__asm__ volatile("" ::: "memory");                                                 \
+	} while (0)
+
+static inline void wait_end(const struct wait *w)
+{
+	__asm__ volatile("" ::: "memory");
+	wait_scope.sp = w->outer;
+}
+
+/* After a call that was interrupted: was it by us alone? */
+static inline bool wait_again(void)
+{
+	bool again = wait_scope.again;
+
+	wait_scope.again = false;
+	return again;
+}
+
+/* As above, for functions that return -1 and set errno. */
+static inline bool wait_eintr(long result)
+{
+	return __builtin_expect(result == -1, 0) && errno == EINTR && wait_again();
+}
+
+static inline uint64_t wait_now(void)
+{
+	struct timespec now;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &now); /* the vdso's: 20 ns */
+	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+/* The call has a relative time-out in ms (negative or 0: none to be shortened), or as a timespec. */
+static inline void wait_limit_ms(struct wait *w, int ms)
+{
+	if (ms <= 0)
+		return;
+	w->limit_ns = (uint64_t)ms * 1000000u;
+	w->began_ns = wait_now();
+}
+
+static inline void wait_limit_ts(struct wait *w, const struct timespec *ts)
+{
+	if (!ts || ts->tv_sec < 0 || ts->tv_nsec < 0 || ts->tv_nsec > 999999999 ||
+	    ts->tv_sec > 1000000000 || (ts->tv_sec | ts->tv_nsec) == 0)
+		return; /* none, an error that the kernel will name, or more than 30 years */
+	w->limit_ns = (uint64_t)ts->tv_sec * 1000000000u + (uint64_t)ts->tv_nsec;
+	w->began_ns = wait_now();
+}
+
+static inline uint64_t wait_left_ns(const struct wait *w)
+{
+	uint64_t used = wait_now() - w->began_ns;
+
+	return used < w->limit_ns ? w->limit_ns - used : 0;
+}
+
+static inline void wait_left_ms(const struct wait *w, int *ms)
+{
+	if (w->limit_ns) /* rounded up: never early */
+		*ms = (int)((wait_left_ns(w) + 999999) / 1000000);
+}
+
+static inline void wait_left_ts(struct wait *w, const struct timespec **ts)
+{
+	uint64_t left;
+
+	if (!w->limit_ns)
+		return;
+	left = wait_left_ns(w);
+	w->ts = (struct timespec){(time_t)(left / 1000000000), (long)(left % 1000000000)};
+	*ts = &w->ts;
+}
+
+/*
+ * One row: INTERPOSE_WAIT(type, name, parameters, arguments, limit, again).  `limit` runs before the
+ * call and `again` before each further one, with the scope as w; both may be (void)0.  errno is what
+ * the real call left.
+ */
+#define INTERPOSE_WAIT(type, name, params, args, limit, again)                                     \
+	INTERPOSE(type, name, params)                                                              \
+	{                                                                                          \
+		struct wait w;                                                                     \
+		type r;                                                                            \
+                                                                                                   \
+		WAIT_BEGIN(w);                                                                     \
+		limit;                                                                             \
+		while (wait_eintr(r = REAL(name) args))                                            \
+			again;                                                                     \
+		wait_end(&w);                                                                      \
+		return r;                                                                          \
+	}
+
+#endif

@@ -1,0 +1,352 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Signal actions and masks: what the host sets of SIGPROF and the dump signal is kept aside
+ * (preload/actions), and SIGPROF stays out of every mask (preload/mask).  libc's own functions call
+ * each other inside, where no wrapper sees it, so each one that sets an action or a mask is here.
+ *
+ * In a vfork child, which shares our memory but has actions and a mask of its own, the real functions
+ * do what the host asks: that is what the program it execs will get.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <sys/signalfd.h>
+
+#include "core/sys.h"
+#include "preload/actions.h"
+#include "preload/dump.h"
+#include "preload/host.h"
+#include "preload/interpose.h"
+#include "preload/mask.h"
+#include "preload/wait.h"
+
+#pragma GCC diagnostic ignored "-Wdeprecated-declarations"
+
+/* ---- actions ---- */
+
+static bool is_ours(int signo)
+{
+	return actions_is_kept(signo) && host_is_here();
+}
+
+static void set_action(int signo, const struct sigaction *act, struct sigaction *old)
+{
+	static _Atomic bool told;
+
+	actions_exchange(signo, act, old);
+	if (act && signo != SIGPROF && act->sa_handler != SIG_DFL && act->sa_handler != SIG_IGN &&
+	    !atomic_exchange_explicit(&told, true, memory_order_relaxed))
+		host_say("the program handles the dump signal itself: both of us get it; "
+			 "CPROF_OUTPUT_SIGNAL names another");
+}
+
+INTERPOSE(int, sigaction, (int signo, const struct sigaction *act, struct sigaction *old))
+{
+	if (!is_ours(signo))
+		return REAL(sigaction)(signo, act, old);
+	set_action(signo, act, old);
+	return 0;
+}
+
+extern int __sigaction(int, const struct sigaction *, struct sigaction *);
+INTERPOSE(int, __sigaction, (int signo, const struct sigaction *act, struct sigaction *old))
+{
+	if (!is_ours(signo))
+		return REAL(__sigaction)(signo, act, old);
+	set_action(signo, act, old);
+	return 0;
+}
+
+/* The handler before, as signal(3) and its kin return it. */
+static sighandler_t set_handler(int signo, sighandler_t handler, int flags, uint64_t mask)
+{
+	struct sigaction act = {.sa_handler = handler, .sa_flags = flags}, old;
+
+	act.sa_mask.__val[0] = mask;
+	set_action(signo, &act, &old);
+	return old.sa_handler;
+}
+
+static sighandler_t set_bsd(int signo, sighandler_t handler)
+{
+	return set_handler(signo, handler, actions_is_interrupting(signo) ? 0 : SA_RESTART,
+			   UINT64_C(1) << (signo - 1));
+}
+
+static sighandler_t set_sysv(int signo, sighandler_t handler)
+{
+	return set_handler(signo, handler, (int)(SA_RESETHAND | SA_NODEFER | SA_INTERRUPT), 0);
+}
+
+/* SIG_ERR is EINVAL, by the real one, and nothing changes. */
+#define SIGNAL(name, set)                                                                          \
+	INTERPOSE(sighandler_t, name, (int signo, sighandler_t handler))                           \
+	{                                                                                          \
+		if (handler == SIG_ERR || !is_ours(signo))                                         \
+			return REAL(name)(signo, handler);                                         \
+		return set(signo, handler);                                                        \
+	}
+extern sighandler_t bsd_signal(int, sighandler_t);
+SIGNAL(signal, set_bsd)
+SIGNAL(bsd_signal, set_bsd)
+SIGNAL(ssignal, set_bsd)
+SIGNAL(sysv_signal, set_sysv)
+SIGNAL(__sysv_signal, set_sysv)
+
+INTERPOSE(int, siginterrupt, (int signo, int interrupt))
+{
+	if (!is_ours(signo))
+		return REAL(siginterrupt)(signo, interrupt);
+	actions_set_interrupting(signo, interrupt != 0);
+	return 0;
+}
+
+INTERPOSE(int, sigignore, (int signo))
+{
+	if (!is_ours(signo))
+		return REAL(sigignore)(signo);
+	(void)set_handler(signo, SIG_IGN, 0, 0);
+	return 0;
+}
+
+/* ---- masks ---- */
+
+/* As pthread_sigmask: 0 or an error number. */
+static int set_mask(int how, const sigset_t *set, sigset_t *old)
+{
+	bool was = mask_hidden(), has = set && (mask_word(set) & MASK_PROF);
+	sigset_t room;
+	uint64_t before, word;
+	long r;
+
+	/* In a vfork child the mask is real.  Only a set with SIGPROF, or one that takes it out, is
+	 * worth the question. */
+	if (set && (has || was) && host.on) {
+		if (!host_is_here()) {
+			mask_set_in_child();
+		} else {
+			set = mask_without(set, &room);
+			if (how == SIG_SETMASK || has)
+				mask_set_hidden(how == SIG_SETMASK ? has : how == SIG_BLOCK);
+		}
+	}
+	if (set) /* as libc, which keeps the signals of cancellation and setuid out */
+		word = mask_word(set) & ~(UINT64_C(3) << 31); /* 32 and 33 */
+	r = sys_sigmask(how, set ? &word : NULL, &before);
+	if (r < 0) {
+		mask_set_hidden(was);
+		return (int)-r;
+	}
+	if (old)
+		old->__val[0] = before | (was ? MASK_PROF : 0);
+	mask_deliver();
+	return 0;
+}
+
+INTERPOSE(int, pthread_sigmask, (int how, const sigset_t *set, sigset_t *old))
+{
+	return set_mask(how, set, old);
+}
+
+INTERPOSE(int, sigprocmask, (int how, const sigset_t *set, sigset_t *old))
+{
+	int r = set_mask(how, set, old);
+
+	if (r)
+		errno = r;
+	return r ? -1 : 0;
+}
+
+/* The sets of 4.2BSD: an int. */
+static int set_int_mask(int how, int mask)
+{
+	sigset_t set = {{(unsigned)mask}}, old;
+
+	(void)set_mask(how, &set, &old);
+	return (int)mask_word(&old);
+}
+
+INTERPOSE(int, sigblock, (int mask))
+{
+	return set_int_mask(SIG_BLOCK, mask);
+}
+
+INTERPOSE(int, sigsetmask, (int mask))
+{
+	return set_int_mask(SIG_SETMASK, mask);
+}
+
+INTERPOSE(int, siggetmask, (void))
+{
+	return set_int_mask(SIG_BLOCK, 0);
+}
+
+/* Changes one signal; was it blocked? */
+static bool set_one(int how, int signo)
+{
+	sigset_t set = {{UINT64_C(1) << (signo - 1)}}, old = {{0}};
+
+	(void)set_mask(how, &set, &old);
+	return (mask_word(&old) & mask_word(&set)) != 0;
+}
+
+INTERPOSE(int, sighold, (int signo))
+{
+	if (signo != SIGPROF)
+		return REAL(sighold)(signo);
+	(void)set_one(SIG_BLOCK, signo);
+	return 0;
+}
+
+INTERPOSE(int, sigrelse, (int signo))
+{
+	if (signo != SIGPROF)
+		return REAL(sigrelse)(signo);
+	(void)set_one(SIG_UNBLOCK, signo);
+	return 0;
+}
+
+INTERPOSE(sighandler_t, sigset, (int signo, sighandler_t disposition))
+{
+	struct sigaction old;
+	bool held;
+
+	if (disposition == SIG_ERR || !is_ours(signo))
+		return REAL(sigset)(signo, disposition);
+	if (disposition == SIG_HOLD) {
+		actions_exchange(signo, NULL, &old);
+		held = set_one(SIG_BLOCK, signo);
+	} else {
+		old.sa_handler = set_handler(signo, disposition, 0, 0);
+		held = set_one(SIG_UNBLOCK, signo);
+	}
+	return held ? SIG_HOLD : old.sa_handler;
+}
+
+INTERPOSE(int, sigpending, (sigset_t * set))
+{
+	int r = REAL(sigpending)(set);
+
+	if (r == 0 && host.on) { /* a tick may be on its way */
+		set->__val[0] &= ~MASK_PROF;
+		if (mask_has_deferred())
+			set->__val[0] |= MASK_PROF;
+	}
+	return r;
+}
+
+/* ---- waiting for signals ---- */
+
+INTERPOSE_WAIT(int, pause, (void), (), (void)0, (void)0)
+
+#define SUSPEND(name)                                                                              \
+	INTERPOSE(int, name, (const sigset_t *mask))                                               \
+	{                                                                                          \
+		sigset_t room;                                                                     \
+		struct wait w;                                                                     \
+		bool was = mask_enter(&mask, &room);                                               \
+		int r;                                                                             \
+                                                                                                   \
+		WAIT_BEGIN(w);                                                                     \
+		while (wait_eintr(r = REAL(name)(mask)))                                           \
+			;                                                                          \
+		wait_end(&w);                                                                      \
+		mask_set_hidden(was);                                                              \
+		return r;                                                                          \
+	}
+SUSPEND(sigsuspend)
+extern int __sigsuspend(const sigset_t *);
+SUSPEND(__sigsuspend)
+
+/* sigpause(mask) of 4.2BSD and sigpause(signo) of X/Open, by their names in libc. */
+extern int __xpg_sigpause(int);
+extern int __sigpause(int, int);
+INTERPOSE(int, __sigpause, (int signo_or_mask, int is_signo))
+{
+	sigset_t set = {{0}};
+
+	if (is_signo) {
+		if (signo_or_mask < 1 || signo_or_mask > 64) {
+			errno = EINVAL;
+			return -1;
+		}
+		(void)set_mask(SIG_BLOCK, NULL, &set);
+		set.__val[0] &= ~(UINT64_C(1) << (signo_or_mask - 1));
+	} else {
+		set.__val[0] = (unsigned)signo_or_mask;
+	}
+	return sigsuspend(&set);
+}
+
+INTERPOSE(int, __xpg_sigpause, (int signo))
+{
+	return __sigpause(signo, 1);
+}
+
+#undef sigpause
+extern int bsd_sigpause(int) __asm__("sigpause");
+EXPORT int bsd_sigpause(int mask)
+{
+	return __sigpause(mask, 0);
+}
+
+/* The dump signal may be one that the host takes here: then both of us get it. */
+static int taken(int signo)
+{
+	if (signo > 0 && signo != SIGPROF && actions_is_kept(signo))
+		dump_request();
+	return signo;
+}
+
+/* sigtimedwait without SIGPROF; the host's own one comes from where it is kept. */
+INTERPOSE(int, sigtimedwait,
+	  (const sigset_t *set, siginfo_t *info, const struct timespec *timeout))
+{
+	sigset_t room;
+	siginfo_t kept;
+	struct wait w;
+	int r;
+
+	WAIT_BEGIN(w);
+	wait_limit_ts(&w, timeout);
+	for (;;) {
+		if ((mask_word(set) & MASK_PROF) && mask_take_deferred(&kept)) {
+			if (info)
+				*info = kept;
+			r = SIGPROF;
+			break;
+		}
+		r = REAL(sigtimedwait)(mask_without(set, &room), info, timeout);
+		if (!wait_eintr(r))
+			break;
+		wait_left_ts(&w, &timeout);
+	}
+	wait_end(&w);
+	return taken(r);
+}
+
+INTERPOSE(int, sigwaitinfo, (const sigset_t *set, siginfo_t *info))
+{
+	return sigtimedwait(set, info, NULL);
+}
+
+INTERPOSE(int, sigwait, (const sigset_t *set, int *ret_signo))
+{
+	int saved = errno, r;
+
+	do
+		r = sigtimedwait(set, NULL, NULL);
+	while (r < 0 && errno == EINTR);
+	if (r < 0)
+		r = -errno;
+	else
+		*ret_signo = r;
+	errno = saved;
+	return r < 0 ? -r : 0;
+}
+
+INTERPOSE(int, signalfd, (int fd, const sigset_t *mask, int flags))
+{
+	sigset_t room;
+
+	return REAL(signalfd)(fd, mask_without(mask, &room), flags);
+}

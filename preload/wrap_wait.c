@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Calls that wait and that a signal ends with EINTR in spite of SA_RESTART (man 7 signal;
+ * unwinding measurements 6.2): a row for each, with what must be shortened before it is made again.
+ * What the kernel restarts by itself needs no row.
+ */
+#include <linux/futex.h>
+#include <poll.h>
+#include <semaphore.h>
+#include <sys/epoll.h>
+#include <sys/msg.h>
+#include <sys/select.h>
+#include <sys/sem.h>
+#include <threads.h>
+#include <unistd.h>
+
+#include "core/sys.h"
+#include "preload/interpose.h"
+#include "preload/mask.h"
+#include "preload/wait.h"
+
+/* ---- descriptors ---- */
+
+INTERPOSE_WAIT(int, poll, (struct pollfd * fds, nfds_t count, int timeout), (fds, count, timeout),
+	       wait_limit_ms(&w, timeout), wait_left_ms(&w, &timeout))
+
+INTERPOSE_WAIT(int, epoll_wait, (int fd, struct epoll_event *events, int count, int timeout),
+	       (fd, events, count, timeout), wait_limit_ms(&w, timeout), wait_left_ms(&w, &timeout))
+
+/* The kernel shortens *timeout. */
+INTERPOSE_WAIT(int, select,
+	       (int count, fd_set *r_set, fd_set *w_set, fd_set *x_set, struct timeval *timeout),
+	       (count, r_set, w_set, x_set, timeout), (void)0, (void)0)
+
+/* Those with a mask: SIGPROF is kept out of it. */
+#define INTERPOSE_WAIT_MASKED(name, params, args, limit, again)                                    \
+	INTERPOSE(int, name, params)                                                               \
+	{                                                                                          \
+		struct wait w;                                                                     \
+		sigset_t room;                                                                     \
+		bool was = mask_enter(&mask, &room);                                               \
+		int r;                                                                             \
+                                                                                                   \
+		WAIT_BEGIN(w);                                                                     \
+		limit;                                                                             \
+		while (wait_eintr(r = REAL(name) args))                                            \
+			again;                                                                     \
+		wait_end(&w);                                                                      \
+		mask_set_hidden(was);                                                              \
+		return r;                                                                          \
+	}
+
+INTERPOSE_WAIT_MASKED(ppoll,
+		      (struct pollfd * fds, nfds_t count, const struct timespec *timeout,
+		       const sigset_t *mask),
+		      (fds, count, timeout, mask), wait_limit_ts(&w, timeout),
+		      wait_left_ts(&w, &timeout))
+
+INTERPOSE_WAIT_MASKED(pselect,
+		      (int count, fd_set *r_set, fd_set *w_set, fd_set *x_set,
+		       const struct timespec *timeout, const sigset_t *mask),
+		      (count, r_set, w_set, x_set, timeout, mask), wait_limit_ts(&w, timeout),
+		      wait_left_ts(&w, &timeout))
+
+INTERPOSE_WAIT_MASKED(epoll_pwait,
+		      (int fd, struct epoll_event *events, int count, int timeout,
+		       const sigset_t *mask),
+		      (fd, events, count, timeout, mask), wait_limit_ms(&w, timeout),
+		      wait_left_ms(&w, &timeout))
+
+INTERPOSE_WAIT_MASKED(epoll_pwait2,
+		      (int fd, struct epoll_event *events, int count,
+		       const struct timespec *timeout, const sigset_t *mask),
+		      (fd, events, count, timeout, mask), wait_limit_ts(&w, timeout),
+		      wait_left_ts(&w, &timeout))
+
+/* The forms of -D_FORTIFY_SOURCE check the size of the array and call the others inside libc. */
+extern int __poll_chk(struct pollfd *, nfds_t, int, size_t);
+INTERPOSE(int, __poll_chk, (struct pollfd * fds, nfds_t count, int timeout, size_t bytes))
+{
+	if (bytes / sizeof *fds < count)
+		return REAL(__poll_chk)(fds, count, timeout, bytes); /* which ends the program */
+	return poll(fds, count, timeout);
+}
+
+extern int __ppoll_chk(struct pollfd *, nfds_t, const struct timespec *, const sigset_t *, size_t);
+INTERPOSE(int, __ppoll_chk,
+	  (struct pollfd * fds, nfds_t count, const struct timespec *timeout, const sigset_t *mask,
+	   size_t bytes))
+{
+	if (bytes / sizeof *fds < count)
+		return REAL(__ppoll_chk)(fds, count, timeout, mask, bytes);
+	return ppoll(fds, count, timeout, mask);
+}
+
+/* ---- sleeping ---- */
+
+/* Returns an error number and not -1.  What is left is asked for, whether or not the caller does. */
+INTERPOSE(int, clock_nanosleep,
+	  (clockid_t clock, int flags, const struct timespec *request, struct timespec *remain))
+{
+	struct timespec left = {0, 0};
+	struct wait w;
+	int r;
+
+	WAIT_BEGIN(w);
+	while ((r = REAL(clock_nanosleep)(clock, flags, request, &left)) == EINTR && wait_again())
+		if (!(flags & TIMER_ABSTIME)) {
+			w.ts = left;
+			request = &w.ts;
+		}
+	wait_end(&w);
+	if (r == EINTR && remain && !(flags & TIMER_ABSTIME))
+		*remain = left;
+	return r;
+}
+
+INTERPOSE(int, nanosleep, (const struct timespec *request, struct timespec *remain))
+{
+	int r = clock_nanosleep(CLOCK_REALTIME, 0, request, remain);
+
+	if (r)
+		errno = r;
+	return r ? -1 : 0;
+}
+
+INTERPOSE(int, usleep, (useconds_t us))
+{
+	const struct timespec ts = {us / 1000000, us % 1000000 * 1000L};
+
+	return nanosleep(&ts, NULL);
+}
+
+INTERPOSE(unsigned, sleep, (unsigned seconds))
+{
+	struct timespec ts = {seconds, 0};
+
+	/* errno stays when it succeeds, as in libc. */
+	return clock_nanosleep(CLOCK_REALTIME, 0, &ts, &ts) ? (errno = EINTR, (unsigned)ts.tv_sec)
+							     : 0;
+}
+
+INTERPOSE(int, thrd_sleep, (const struct timespec *request, struct timespec *remain))
+{
+	int r = clock_nanosleep(CLOCK_REALTIME, 0, request, remain);
+
+	return r == 0 ? 0 : r == EINTR ? -1 : -2;
+}
+
+/* ---- semaphores, messages, futexes ---- */
+
+INTERPOSE_WAIT(int, sem_timedwait, (sem_t * sem, const struct timespec *until), (sem, until),
+	       (void)0, (void)0)
+INTERPOSE_WAIT(int, sem_clockwait, (sem_t * sem, clockid_t clock, const struct timespec *until),
+	       (sem, clock, until), (void)0, (void)0)
+INTERPOSE_WAIT(int, semop, (int id, struct sembuf *ops, size_t count), (id, ops, count), (void)0,
+	       (void)0)
+INTERPOSE_WAIT(int, semtimedop,
+	       (int id, struct sembuf *ops, size_t count, const struct timespec *timeout),
+	       (id, ops, count, timeout), wait_limit_ts(&w, timeout), wait_left_ts(&w, &timeout))
+INTERPOSE_WAIT(ssize_t, msgrcv, (int id, void *message, size_t bytes, long type, int flags),
+	       (id, message, bytes, type, flags), (void)0, (void)0)
+INTERPOSE_WAIT(int, msgsnd, (int id, const void *message, size_t bytes, int flags),
+	       (id, message, bytes, flags), (void)0, (void)0)
+
+/* Rust's standard library, parking_lot, absl and libstdc++'s atomics wait by this one.  Only FUTEX_WAIT
+ * has a time-out that begins anew; the absolute ones are restarted by the kernel.  All six arguments go
+ * through, whether or not there are so many. */
+INTERPOSE_ROW(syscall);
+
+static long futex_wait(long nr, long a, long b, long c, long d, long e, long f)
+{
+	const struct timespec *timeout = (const struct timespec *)d;
+	struct wait w;
+	long r;
+
+	if ((b & FUTEX_CMD_MASK) != FUTEX_WAIT || !timeout)
+		return REAL(syscall)(nr, a, b, c, d, e, f);
+	WAIT_BEGIN(w);
+	wait_limit_ts(&w, timeout);
+	while (wait_eintr(r = REAL(syscall)(nr, a, b, c, timeout, e, f)))
+		wait_left_ts(&w, &timeout);
+	wait_end(&w);
+	return r;
+}
+
+/* Not variadic: the registers are passed on as they came. */
+extern long every_syscall(long nr, long a, long b, long c, long d, long e, long f) __asm__("syscall");
+EXPORT long every_syscall(long nr, long a, long b, long c, long d, long e, long f)
+{
+	if (__builtin_expect(nr == SYS_futex, 0))
+		return futex_wait(nr, a, b, c, d, e, f);
+	return REAL(syscall)(nr, a, b, c, d, e, f);
+}
