@@ -17,8 +17,8 @@ struct arena_chunk;
 
 struct arena {
 	struct arena_chunk *_Atomic chunks; /* newest first; owner, or who finds the owner dead */
-	size_t mapped_bytes;	    /* sum of all chunks, for tests and for a cap */
-	size_t max_bytes;	    /* 0: no cap */
+	size_t mapped_bytes;		    /* sum of all chunks, for tests and for a cap */
+	size_t max_bytes;		    /* 0: no cap */
 };
 
 /* Returns n zeroed bytes aligned to 16, or NULL when the kernel or the cap refuses.

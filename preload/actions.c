@@ -97,8 +97,7 @@ void actions_exchange(int signo, const struct sigaction *act, struct sigaction *
 	struct sigaction was = {0};
 	uint64_t mask = atomic_load_explicit(&k->mask, memory_order_relaxed);
 
-	was.sa_handler =
-		(__sighandler_t)atomic_load_explicit(&k->handler, memory_order_relaxed);
+	was.sa_handler = (__sighandler_t)atomic_load_explicit(&k->handler, memory_order_relaxed);
 	was.sa_flags = (int)atomic_load_explicit(&k->flags, memory_order_relaxed);
 	if (act) {
 		uint64_t set;
@@ -116,9 +115,8 @@ void actions_exchange(int signo, const struct sigaction *act, struct sigaction *
 	if (old) { /* as libc does: one word of the set */
 		old->sa_handler = was.sa_handler;
 		old->sa_flags = was.sa_flags;
-		old->sa_restorer = (was.sa_flags & SA_RESTORER_FLAG)
-					   ? (void (*)(void))k->restorer
-					   : NULL;
+		old->sa_restorer =
+			(was.sa_flags & SA_RESTORER_FLAG) ? (void (*)(void))k->restorer : NULL;
 		memcpy(&old->sa_mask, &mask, sizeof mask);
 	}
 }
@@ -178,16 +176,16 @@ static void really(const struct kept *k, void *handler)
 void actions_before_exec(void)
 {
 	for (unsigned i = 0; i < 2; i++)
-		if (kept[i].signo && atomic_load_explicit(&kept[i].handler, memory_order_relaxed) ==
-					     (void *)SIG_IGN)
+		if (kept[i].signo &&
+		    atomic_load_explicit(&kept[i].handler, memory_order_relaxed) == (void *)SIG_IGN)
 			really(&kept[i], (void *)SIG_IGN);
 }
 
 void actions_after_failed_exec(void)
 {
 	for (unsigned i = 0; i < 2; i++)
-		if (kept[i].signo && atomic_load_explicit(&kept[i].handler, memory_order_relaxed) ==
-					     (void *)SIG_IGN)
+		if (kept[i].signo &&
+		    atomic_load_explicit(&kept[i].handler, memory_order_relaxed) == (void *)SIG_IGN)
 			install(&kept[i]);
 }
 

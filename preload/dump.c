@@ -19,11 +19,11 @@
 
 #include "core/as_safe.h"
 
-#define LAST_SAMPLES  10u
-#define LAST_LIFE_NS  UINT64_C(1000000000)
-#define LAST_WAIT_MS  2000u
-#define REFUSED_NAPS  100u
-#define ARENA_MAX     ((size_t)192 << 20) /* see export.c */
+#define LAST_SAMPLES 10u
+#define LAST_LIFE_NS UINT64_C(1000000000)
+#define LAST_WAIT_MS 2000u
+#define REFUSED_NAPS 100u
+#define ARENA_MAX    ((size_t)192 << 20) /* see export.c */
 
 /* ---- whose turn it is ---- */
 
@@ -33,7 +33,7 @@
  * the dumper; DUMPING: there is, or was, a dumper.  Acquire and release order one dump after another.
  */
 enum { IDLE, IN_PLACE, STARTING, DUMPING };
-#define PHASE(s)  ((s) & 3)
+#define PHASE(s)  ((s)&3)
 #define ASKED	  4
 #define NUMBER(s) ((s) & ~7)
 static _Atomic int state;
@@ -293,8 +293,9 @@ void dump_request_if_news(void)
 	const struct store *s = recorder_existing();
 
 	/* Relaxed: two clocks of the store, each written by one. */
-	if (s && atomic_load_explicit(&s->header->last_monotonic_ns, memory_order_relaxed) >
-			 atomic_load_explicit(&s->header->window_monotonic_ns, memory_order_relaxed))
+	if (s &&
+	    atomic_load_explicit(&s->header->last_monotonic_ns, memory_order_relaxed) >
+		    atomic_load_explicit(&s->header->window_monotonic_ns, memory_order_relaxed))
 		request(false);
 }
 

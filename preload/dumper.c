@@ -31,7 +31,8 @@ struct kernel_action {
 /* 0: free; else the pid, which the kernel writes before the dumper's first instruction. */
 static _Atomic int pids[PIDS];
 static _Atomic int unreaped; /* how many of them are not 0 */
-static char *stack;	     /* guard, stack of faults, guard, stack; the dumping thread's; kept for the next */
+static char
+	*stack; /* guard, stack of faults, guard, stack; the dumping thread's; kept for the next */
 
 /* What a thread pointer must point to: itself (by glibc's layout at 0 and 16), and the canary of code
  * that is compiled with a stack protector, the vendored archives.  The room below is where
@@ -170,8 +171,8 @@ static long clone_onto(char *top, _Atomic int *pid, void (*run)(void))
 			 "hlt\n"
 			 "1:"
 			 : "=a"(ret)
-			 : "a"(SYS_clone), "D"(flags), "S"(top), "d"(pid), "r"(r10), "r"(r8),
-			   [run] "b"(run), [begin] "r"(begin)
+			 : "a"(SYS_clone), "D"(flags), "S"(top), "d"(pid), "r"(r10),
+			   "r"(r8), [run] "b"(run), [begin] "r"(begin)
 			 : "rcx", "r11", "memory", "cc");
 	return ret;
 }
@@ -230,8 +231,8 @@ void dumper_reap(void)
 
 		/* ECHILD: somebody else has waited for it, with __WALL. */
 		if ((r == pid || r == -ECHILD) &&
-		    atomic_compare_exchange_strong_explicit(
-			    &pids[n], &pid, 0, memory_order_relaxed, memory_order_relaxed))
+		    atomic_compare_exchange_strong_explicit(&pids[n], &pid, 0, memory_order_relaxed,
+							    memory_order_relaxed))
 			atomic_fetch_sub_explicit(&unreaped, 1, memory_order_relaxed);
 	}
 }

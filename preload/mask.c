@@ -80,8 +80,8 @@ void mask_deliver(void)
 	siginfo_t info;
 
 	if (!hidden && mask_take_deferred(&info))
-		(void)SYS_CALL(SYS_rt_tgsigqueueinfo, sys_getpid(), sys_gettid(), SIGPROF, &info,
-			       0, 0);
+		(void)SYS_CALL(SYS_rt_tgsigqueueinfo, sys_getpid(), sys_gettid(), SIGPROF, &info, 0,
+			       0);
 }
 
 void mask_make_real(bool real)

@@ -28,10 +28,9 @@ static bool is_syscall(const unsigned char *code)
 	return code[0] == 0x0f && code[1] == 0x05;
 }
 
-static bool returns_eintr(const greg_t *g)
+static bool has_returned(const greg_t *g)
 {
-	return g[REG_RAX] == -EINTR && g[REG_RCX] == g[REG_RIP] &&
-	       is_syscall((const unsigned char *)g[REG_RIP] - 2);
+	return g[REG_RCX] == g[REG_RIP] && is_syscall((const unsigned char *)g[REG_RIP] - 2);
 }
 
 static bool is_restarted(const greg_t *g)
@@ -147,11 +146,12 @@ void resume_call(void *context)
 			interrupt_call(g);
 		return;
 	}
-	if (!returns_eintr(g) || host_signal_waits(c, &restarts))
+	if (!has_returned(g) || host_signal_waits(c, &restarts))
 		return;
+	/* In a scope also when it has returned something else: a part of what was to be sent. */
 	if (wait_scope.sp - (uintptr_t)g[REG_RSP] < WAIT_REACH)
 		wait_scope.again = true;
-	else
+	else if (g[REG_RAX] == -EINTR)
 		rewind_call(g);
 }
 

@@ -17,19 +17,23 @@
 #include <errno.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/time.h>
 #include <time.h>
 
 #define WAIT_REACH 1000u
 
 struct wait_scope {
 	uintptr_t sp; /* of the wrapper's frame; 0: no call is under way */
-	bool again;   /* written by the handler on this thread */
+	/* Written by the handler on this thread: the call has returned at a signal of ours, and no
+	 * signal of the host's was on its way. */
+	bool again;
 };
 extern __thread struct wait_scope wait_scope;
 
 /* What a wrapper keeps on its own frame. */
 struct wait {
 	uintptr_t outer;    /* the scope that this one is inside of */
+	int error;	    /* errno before the call: a success leaves it alone */
 	uint64_t limit_ns;  /* relative time-out, 0: none that we must shorten */
 	uint64_t began_ns;  /* CLOCK_MONOTONIC, when limit_ns is set */
 	struct timespec ts; /* what is left, where the call takes a pointer */
@@ -38,6 +42,7 @@ struct wait {
 #define WAIT_BEGIN(w)                                                                              \
 	do {                                                                                       \
 		(w).outer = wait_scope.sp;                                                         \
+		(w).error = errno;                                                                 \
 		(w).limit_ns = 0;                                                                  \
 		wait_scope.again = false;                                                          \
 		wait_scope.sp = (uintptr_t)__builtin_frame_address(0);                             \
@@ -60,9 +65,12 @@ static inline bool wait_again(void)
 }
 
 /* As above, for functions that return -1 and set errno. */
-static inline bool wait_eintr(long result)
+static inline bool wait_eintr(const struct wait *w, long result)
 {
-	return __builtin_expect(result == -1, 0) && errno == EINTR && wait_again();
+	if (__builtin_expect(result != -1, 1) || errno != EINTR || !wait_again())
+		return false;
+	errno = w->error;
+	return true;
 }
 
 static inline uint64_t wait_now(void)
@@ -115,6 +123,27 @@ static inline void wait_left_ts(struct wait *w, const struct timespec **ts)
 	*ts = &w->ts;
 }
 
+/* The same for select(2), which tells in place what is left. */
+static inline void wait_limit_tv(struct wait *w, const struct timeval *tv)
+{
+	struct timespec ts;
+
+	if (!tv || tv->tv_sec < 0 || tv->tv_usec < 0 || tv->tv_usec > 999999)
+		return;
+	ts = (struct timespec){tv->tv_sec, tv->tv_usec * 1000};
+	wait_limit_ts(w, &ts);
+}
+
+static inline void wait_left_tv(const struct wait *w, struct timeval *tv)
+{
+	uint64_t us;
+
+	if (!w->limit_ns)
+		return;
+	us = (wait_left_ns(w) + 999) / 1000;
+	*tv = (struct timeval){(time_t)(us / 1000000), (suseconds_t)(us % 1000000)};
+}
+
 /*
  * One row: INTERPOSE_WAIT(type, name, parameters, arguments, limit, again).  `limit` runs before the
  * call and `again` before each further one, with the scope as w; both may be (void)0.  errno is what
@@ -128,7 +157,7 @@ static inline void wait_left_ts(struct wait *w, const struct timespec **ts)
                                                                                                    \
 		WAIT_BEGIN(w);                                                                     \
 		limit;                                                                             \
-		while (wait_eintr(r = REAL(name) args))                                            \
+		while (wait_eintr(&w, r = REAL(name) args))                                        \
 			again;                                                                     \
 		wait_end(&w);                                                                      \
 		return r;                                                                          \

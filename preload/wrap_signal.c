@@ -247,7 +247,7 @@ INTERPOSE_WAIT(int, pause, (void), (), (void)0, (void)0)
 		int r;                                                                             \
                                                                                                    \
 		WAIT_BEGIN(w);                                                                     \
-		while (wait_eintr(r = REAL(name)(mask)))                                           \
+		while (wait_eintr(&w, r = REAL(name)(mask)))                                       \
 			;                                                                          \
 		wait_end(&w);                                                                      \
 		mask_set_hidden(was);                                                              \
@@ -298,8 +298,7 @@ static int taken(int signo)
 }
 
 /* sigtimedwait without SIGPROF; the host's own one comes from where it is kept. */
-INTERPOSE(int, sigtimedwait,
-	  (const sigset_t *set, siginfo_t *info, const struct timespec *timeout))
+INTERPOSE(int, sigtimedwait, (const sigset_t *set, siginfo_t *info, const struct timespec *timeout))
 {
 	sigset_t room;
 	siginfo_t kept;
@@ -316,7 +315,7 @@ INTERPOSE(int, sigtimedwait,
 			break;
 		}
 		r = REAL(sigtimedwait)(mask_without(set, &room), info, timeout);
-		if (!wait_eintr(r))
+		if (!wait_eintr(&w, r))
 			break;
 		wait_left_ts(&w, &timeout);
 	}
@@ -331,17 +330,14 @@ INTERPOSE(int, sigwaitinfo, (const sigset_t *set, siginfo_t *info))
 
 INTERPOSE(int, sigwait, (const sigset_t *set, int *ret_signo))
 {
-	int saved = errno, r;
+	int r;
 
 	do
 		r = sigtimedwait(set, NULL, NULL);
 	while (r < 0 && errno == EINTR);
-	if (r < 0)
-		r = -errno;
-	else
+	if (r > 0)
 		*ret_signo = r;
-	errno = saved;
-	return r < 0 ? -r : 0;
+	return r > 0 ? 0 : errno;
 }
 
 INTERPOSE(int, signalfd, (int fd, const sigset_t *mask, int flags))

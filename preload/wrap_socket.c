@@ -11,56 +11,8 @@
 
 #include "core/sys.h"
 #include "preload/interpose.h"
+#include "preload/socket.h"
 #include "preload/wait.h"
-
-static uint64_t coarse_now(void)
-{
-	struct timespec now;
-
-	(void)clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
-	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-}
-
-/* What is left of the socket's time-out, in *ret_ns.  False: it has none, or it is no socket. */
-static bool time_left(const struct wait *w, int fd, int option, uint64_t *ret_ns)
-{
-	struct timeval tv = {0, 0};
-	socklen_t n = sizeof tv;
-	uint64_t limit, used = coarse_now() - w->began_ns;
-
-	if (SYS_CALL(SYS_getsockopt, fd, SOL_SOCKET, option, &tv, &n, 0) < 0 ||
-	    (tv.tv_sec | tv.tv_usec) == 0)
-		return false;
-	limit = (uint64_t)tv.tv_sec * 1000000000u + (uint64_t)tv.tv_usec * 1000u;
-	*ret_ns = used < limit ? limit - used : 0;
-	return true;
-}
-
-/* Waits for what is left until fd is ready: 1; 0 when the time is over, -EINTR for the host's signal. */
-static int wait_ready(int fd, short events, uint64_t left_ns)
-{
-	struct timespec ts = {(time_t)(left_ns / 1000000000), (long)(left_ns % 1000000000)};
-	struct pollfd p = {.fd = fd, .events = events};
-	long r;
-
-	do /* the kernel shortens ts */
-		r = SYS_CALL(SYS_ppoll, &p, 1, &ts, NULL, 0, 0);
-	while (r == -EINTR && wait_again());
-	return r > 0 ? 1 : (int)r;
-}
-
-/* After an interruption by us: true when the call is to be made again, else errno says how it ends. */
-static bool again_when_ready(const struct wait *w, int fd, int option, short events)
-{
-	uint64_t left;
-	int r;
-
-	if (!time_left(w, fd, option, &left))
-		return true;
-	r = wait_ready(fd, events, left);
-	errno = r < 0 ? -r : EAGAIN;
-	return r > 0;
-}
 
 #define INTERPOSE_SOCKET(type, name, params, args, option, events)                                 \
 	INTERPOSE(type, name, params)                                                              \
@@ -69,9 +21,9 @@ static bool again_when_ready(const struct wait *w, int fd, int option, short eve
 		type r;                                                                            \
                                                                                                    \
 		WAIT_BEGIN(w);                                                                     \
-		w.began_ns = coarse_now();                                                         \
-		while (wait_eintr(r = REAL(name) args) &&                                          \
-		       again_when_ready(&w, fd, option, events))                                   \
+		socket_begin(&w);                                                                  \
+		while (wait_eintr(&w, r = REAL(name) args) &&                                      \
+		       socket_again(&w, fd, option, events))                                       \
 			;                                                                          \
 		wait_end(&w);                                                                      \
 		return r;                                                                          \
@@ -83,7 +35,6 @@ static bool again_when_ready(const struct wait *w, int fd, int option, short eve
 
 INTERPOSE_RECEIVE(ssize_t, read, (int fd, void *buf, size_t n), (fd, buf, n))
 INTERPOSE_RECEIVE(ssize_t, readv, (int fd, const struct iovec *v, int count), (fd, v, count))
-INTERPOSE_RECEIVE(ssize_t, recv, (int fd, void *buf, size_t n, int flags), (fd, buf, n, flags))
 INTERPOSE_RECEIVE(ssize_t, recvfrom,
 		  (int fd, void *buf, size_t n, int flags, struct sockaddr *from, socklen_t *size),
 		  (fd, buf, n, flags, from, size))
@@ -94,9 +45,7 @@ INTERPOSE_RECEIVE(int, recvmmsg,
 INTERPOSE_RECEIVE(int, accept, (int fd, struct sockaddr *from, socklen_t *size), (fd, from, size))
 INTERPOSE_RECEIVE(int, accept4, (int fd, struct sockaddr *from, socklen_t *size, int flags),
 		  (fd, from, size, flags))
-INTERPOSE_SEND(ssize_t, write, (int fd, const void *buf, size_t n), (fd, buf, n))
 INTERPOSE_SEND(ssize_t, writev, (int fd, const struct iovec *v, int count), (fd, v, count))
-INTERPOSE_SEND(ssize_t, send, (int fd, const void *buf, size_t n, int flags), (fd, buf, n, flags))
 INTERPOSE_SEND(ssize_t, sendto,
 	       (int fd, const void *buf, size_t n, int flags, const struct sockaddr *to,
 		socklen_t size),
@@ -104,6 +53,43 @@ INTERPOSE_SEND(ssize_t, sendto,
 INTERPOSE_SEND(ssize_t, sendmsg, (int fd, const struct msghdr *m, int flags), (fd, m, flags))
 INTERPOSE_SEND(int, sendmmsg, (int fd, struct mmsghdr *m, unsigned count, int flags),
 	       (fd, m, count, flags))
+
+/*
+ * A call that transfers all of a buffer, or waits, returns a part of it when a signal comes in between,
+ * also a tick.  When that was ours alone, the rest follows; an error then is the next call's to find.
+ */
+#define INTERPOSE_WHOLE(name, params, args, rest, whole, option, events)                           \
+	INTERPOSE(ssize_t, name, params)                                                           \
+	{                                                                                          \
+		struct wait w;                                                                     \
+		size_t done = 0;                                                                   \
+		ssize_t r;                                                                         \
+                                                                                                   \
+		WAIT_BEGIN(w);                                                                     \
+		socket_begin(&w);                                                                  \
+		for (;;) {                                                                         \
+			r = done ? REAL(name) rest : REAL(name) args;                              \
+			if (r > 0)                                                                 \
+				done += (size_t)r;                                                 \
+			if (r < 0 ? !wait_eintr(&w, r) || !socket_again(&w, fd, option, events)    \
+				  : !(r && (whole) && done < n &&                                  \
+				      socket_more(&w, fd, option, events)))                        \
+				break;                                                             \
+		}                                                                                  \
+		wait_end(&w);                                                                      \
+		if (!done)                                                                         \
+			return r;                                                                  \
+		if (r < 0)                                                                         \
+			errno = w.error;                                                           \
+		return (ssize_t)done;                                                              \
+	}
+INTERPOSE_WHOLE(write, (int fd, const void *buf, size_t n), (fd, buf, n),
+		(fd, (const char *)buf + done, n - done), true, SO_SNDTIMEO, POLLOUT)
+INTERPOSE_WHOLE(send, (int fd, const void *buf, size_t n, int flags), (fd, buf, n, flags),
+		(fd, (const char *)buf + done, n - done, flags), true, SO_SNDTIMEO, POLLOUT)
+INTERPOSE_WHOLE(recv, (int fd, void *buf, size_t n, int flags), (fd, buf, n, flags),
+		(fd, (char *)buf + done, n - done, flags),
+		(flags & MSG_WAITALL) && !(flags & MSG_PEEK), SO_RCVTIMEO, POLLIN)
 
 /* The forms of -D_FORTIFY_SOURCE. */
 #define INTERPOSE_CHECKED(type, name, params, args, n, bytes, plain)                               \
@@ -132,7 +118,7 @@ static int connect_again(const struct wait *w, int fd, const struct sockaddr *to
 	uint64_t left;
 	int r, error = 0;
 
-	if (!time_left(w, fd, SO_SNDTIMEO, &left))
+	if (!socket_left(w, fd, SO_SNDTIMEO, &left))
 		return real(fd, to, size);
 	if (to->sa_family == AF_UNIX) {
 		left = left < 1000 ? 1000 : left; /* 0 would be none */
@@ -144,7 +130,7 @@ static int connect_again(const struct wait *w, int fd, const struct sockaddr *to
 		(void)SYS_CALL(SYS_setsockopt, fd, SOL_SOCKET, SO_SNDTIMEO, &had, n, 0);
 		return r;
 	}
-	r = wait_ready(fd, POLLOUT, left);
+	r = socket_wait(fd, POLLOUT, left);
 	n = sizeof error;
 	if (r > 0)
 		(void)SYS_CALL(SYS_getsockopt, fd, SOL_SOCKET, SO_ERROR, &error, &n, 0);
@@ -161,9 +147,9 @@ INTERPOSE(int, connect, (int fd, const struct sockaddr *to, socklen_t size))
 	int r;
 
 	WAIT_BEGIN(w);
-	w.began_ns = coarse_now();
+	socket_begin(&w);
 	r = REAL(connect)(fd, to, size);
-	while (wait_eintr(r))
+	while (wait_eintr(&w, r))
 		r = connect_again(&w, fd, to, size, REAL(connect));
 	wait_end(&w);
 	return r;

@@ -4,7 +4,6 @@
  * unwinding measurements 6.2): a row for each, with what must be shortened before it is made again.
  * What the kernel restarts by itself needs no row.
  */
-#include <linux/futex.h>
 #include <poll.h>
 #include <semaphore.h>
 #include <sys/epoll.h>
@@ -27,10 +26,11 @@ INTERPOSE_WAIT(int, poll, (struct pollfd * fds, nfds_t count, int timeout), (fds
 INTERPOSE_WAIT(int, epoll_wait, (int fd, struct epoll_event *events, int count, int timeout),
 	       (fd, events, count, timeout), wait_limit_ms(&w, timeout), wait_left_ms(&w, &timeout))
 
-/* The kernel shortens *timeout. */
+/* The kernel shortens *timeout, but not by the time that our handler took. */
 INTERPOSE_WAIT(int, select,
 	       (int count, fd_set *r_set, fd_set *w_set, fd_set *x_set, struct timeval *timeout),
-	       (count, r_set, w_set, x_set, timeout), (void)0, (void)0)
+	       (count, r_set, w_set, x_set, timeout), wait_limit_tv(&w, timeout),
+	       wait_left_tv(&w, timeout))
 
 /* Those with a mask: SIGPROF is kept out of it. */
 #define INTERPOSE_WAIT_MASKED(name, params, args, limit, again)                                    \
@@ -43,7 +43,7 @@ INTERPOSE_WAIT(int, select,
                                                                                                    \
 		WAIT_BEGIN(w);                                                                     \
 		limit;                                                                             \
-		while (wait_eintr(r = REAL(name) args))                                            \
+		while (wait_eintr(&w, r = REAL(name) args))                                        \
 			again;                                                                     \
 		wait_end(&w);                                                                      \
 		mask_set_hidden(was);                                                              \
@@ -95,22 +95,35 @@ INTERPOSE(int, __ppoll_chk,
 
 /* ---- sleeping ---- */
 
+/* A clock that goes on while our handler runs. */
+static bool is_wall(clockid_t clock)
+{
+	return clock == CLOCK_REALTIME || clock == CLOCK_MONOTONIC || clock == CLOCK_BOOTTIME ||
+	       clock == CLOCK_TAI;
+}
+
 /* Returns an error number and not -1.  What is left is asked for, whether or not the caller does. */
 INTERPOSE(int, clock_nanosleep,
 	  (clockid_t clock, int flags, const struct timespec *request, struct timespec *remain))
 {
+	const bool absolute = (flags & TIMER_ABSTIME) != 0;
 	struct timespec left = {0, 0};
 	struct wait w;
 	int r;
 
 	WAIT_BEGIN(w);
-	while ((r = REAL(clock_nanosleep)(clock, flags, request, &left)) == EINTR && wait_again())
-		if (!(flags & TIMER_ABSTIME)) {
+	if (!absolute && is_wall(clock))
+		wait_limit_ts(&w, request);
+	while ((r = REAL(clock_nanosleep)(clock, flags, request, &left)) == EINTR && wait_again()) {
+		if (w.limit_ns) {
+			wait_left_ts(&w, &request);
+		} else if (!absolute) {
 			w.ts = left;
 			request = &w.ts;
 		}
+	}
 	wait_end(&w);
-	if (r == EINTR && remain && !(flags & TIMER_ABSTIME))
+	if (r == EINTR && remain && !absolute)
 		*remain = left;
 	return r;
 }
@@ -137,7 +150,7 @@ INTERPOSE(unsigned, sleep, (unsigned seconds))
 
 	/* errno stays when it succeeds, as in libc. */
 	return clock_nanosleep(CLOCK_REALTIME, 0, &ts, &ts) ? (errno = EINTR, (unsigned)ts.tv_sec)
-							     : 0;
+							    : 0;
 }
 
 INTERPOSE(int, thrd_sleep, (const struct timespec *request, struct timespec *remain))
@@ -147,7 +160,7 @@ INTERPOSE(int, thrd_sleep, (const struct timespec *request, struct timespec *rem
 	return r == 0 ? 0 : r == EINTR ? -1 : -2;
 }
 
-/* ---- semaphores, messages, futexes ---- */
+/* ---- semaphores, messages ---- */
 
 INTERPOSE_WAIT(int, sem_timedwait, (sem_t * sem, const struct timespec *until), (sem, until),
 	       (void)0, (void)0)
@@ -162,33 +175,3 @@ INTERPOSE_WAIT(ssize_t, msgrcv, (int id, void *message, size_t bytes, long type,
 	       (id, message, bytes, type, flags), (void)0, (void)0)
 INTERPOSE_WAIT(int, msgsnd, (int id, const void *message, size_t bytes, int flags),
 	       (id, message, bytes, flags), (void)0, (void)0)
-
-/* Rust's standard library, parking_lot, absl and libstdc++'s atomics wait by this one.  Only FUTEX_WAIT
- * has a time-out that begins anew; the absolute ones are restarted by the kernel.  All six arguments go
- * through, whether or not there are so many. */
-INTERPOSE_ROW(syscall);
-
-static long futex_wait(long nr, long a, long b, long c, long d, long e, long f)
-{
-	const struct timespec *timeout = (const struct timespec *)d;
-	struct wait w;
-	long r;
-
-	if ((b & FUTEX_CMD_MASK) != FUTEX_WAIT || !timeout)
-		return REAL(syscall)(nr, a, b, c, d, e, f);
-	WAIT_BEGIN(w);
-	wait_limit_ts(&w, timeout);
-	while (wait_eintr(r = REAL(syscall)(nr, a, b, c, timeout, e, f)))
-		wait_left_ts(&w, &timeout);
-	wait_end(&w);
-	return r;
-}
-
-/* Not variadic: the registers are passed on as they came. */
-extern long every_syscall(long nr, long a, long b, long c, long d, long e, long f) __asm__("syscall");
-EXPORT long every_syscall(long nr, long a, long b, long c, long d, long e, long f)
-{
-	if (__builtin_expect(nr == SYS_futex, 0))
-		return futex_wait(nr, a, b, c, d, e, f);
-	return REAL(syscall)(nr, a, b, c, d, e, f);
-}

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: MIT */
+#include "preload/socket.h"
+
+#include <poll.h>
+#include <sys/socket.h>
+
+#include "core/sys.h"
+
+static uint64_t coarse_now(void)
+{
+	struct timespec now;
+
+	(void)clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+void socket_begin(struct wait *w)
+{
+	w->began_ns = coarse_now();
+}
+
+bool socket_left(const struct wait *w, int fd, int option, uint64_t *ret_ns)
+{
+	struct timeval tv = {0, 0};
+	socklen_t n = sizeof tv;
+	uint64_t limit, used = coarse_now() - w->began_ns;
+
+	if (SYS_CALL(SYS_getsockopt, fd, SOL_SOCKET, option, &tv, &n, 0) < 0 ||
+	    (tv.tv_sec | tv.tv_usec) == 0)
+		return false;
+	limit = (uint64_t)tv.tv_sec * 1000000000u + (uint64_t)tv.tv_usec * 1000u;
+	*ret_ns = used < limit ? limit - used : 0;
+	return true;
+}
+
+int socket_wait(int fd, short events, uint64_t left_ns)
+{
+	struct timespec ts = {(time_t)(left_ns / 1000000000), (long)(left_ns % 1000000000)};
+	struct timespec *left = left_ns == SOCKET_FOREVER ? NULL : &ts;
+	struct pollfd p = {.fd = fd, .events = events};
+	long r;
+
+	do /* the kernel shortens ts */
+		r = SYS_CALL(SYS_ppoll, &p, 1, left, NULL, 0, 0);
+	while (r == -EINTR && wait_again());
+	return r > 0 ? 1 : (int)r;
+}
+
+bool socket_again(const struct wait *w, int fd, int option, short events)
+{
+	uint64_t left;
+	int r;
+
+	if (!socket_left(w, fd, option, &left))
+		return true;
+	r = socket_wait(fd, events, left);
+	errno = r < 0 ? -r : EAGAIN;
+	return r > 0;
+}
+
+bool socket_more(const struct wait *w, int fd, int option, short events)
+{
+	uint64_t left;
+
+	if (!wait_again())
+		return false;
+	return socket_wait(fd, events, socket_left(w, fd, option, &left) ? left : SOCKET_FOREVER) >
+	       0;
+}
