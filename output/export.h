@@ -18,6 +18,8 @@ struct export_request {
 	uint64_t now_realtime_ns; /* end of the window; for a dead process the time of its store */
 	uint64_t now_monotonic_ns;
 	const char *const *comments; /* NULL-terminated further comments, or NULL */
+	uint64_t max_files;	     /* of this program in dir, see output/rotate.h; 0: no limit */
+	uint64_t max_bytes;
 };
 
 struct export_row {
@@ -37,7 +39,8 @@ struct export_result {
  * profile is valid and is written too.  The file number is header->dumps + 1, or the next one that
  * no file has.  committed, when not NULL, is called once after all files are complete, with the
  * rows that were written, so that the owner of the store can move its bases.  0 or -errno with
- * result->problem set; then no file of this dump is left behind.  Stack use: at most 64 KiB; the
+ * result->problem set; then no file of this dump is left behind.  Older files beyond max_files or
+ * max_bytes go afterwards; whether they can is no part of the result.  Stack use: at most 64 KiB; the
  * demangler has a stack of its own.
  * Context: own (signal-safe).  Allocates: arena of its own, given back.  Locks: none. */
 int export_dump(const struct store_view *view, const struct export_request *request,

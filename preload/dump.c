@@ -62,6 +62,8 @@ static void write_files(void *opaque)
 		.now_realtime_ns = sys_clock_ns(CLOCK_REALTIME),
 		.now_monotonic_ns = sys_clock_ns(CLOCK_MONOTONIC),
 		.comments = comments,
+		.max_files = host.settings.output_max_files,
+		.max_bytes = host.settings.output_max_bytes,
 	};
 
 	store_view_of(job->store, &view);
