@@ -157,6 +157,11 @@ static inline int sys_kill(int pid, int sig)
 {
 	return (int)SYS_CALL(SYS_kill, pid, sig, 0, 0, 0, 0);
 }
+/* Changes the owner of name in dir itself, which may be a link. */
+static inline int sys_fchownat(int dir, const char *name, uid_t uid)
+{
+	return (int)SYS_CALL(SYS_fchownat, dir, name, uid, -1, AT_SYMLINK_NOFOLLOW, 0);
+}
 static inline uid_t sys_geteuid(void)
 {
 	return (uid_t)SYS_CALL(SYS_geteuid, 0, 0, 0, 0, 0, 0);

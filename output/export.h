@@ -32,7 +32,7 @@ struct export_result {
 	unsigned files;		    /* complete files */
 	unsigned samples;	    /* in them */
 	unsigned unnamed_per_mille; /* frames shown by module only */
-	char problem[256];	    /* one line for a person when the result is < 0 */
+	char problem[384];	    /* one line for a person when the result is < 0 */
 };
 
 /* Writes one file per kind that holds what was recorded since the last complete dump; an empty
