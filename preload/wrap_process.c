@@ -19,12 +19,12 @@
 #include "preload/recorder.h"
 #include "preload/sampler.h"
 
-static void mark_superseded(bool yes)
+static void finish(bool yes)
 {
 	struct store *s = recorder_existing();
 
 	if (s)
-		atomic_store_explicit(&s->header->superseded, yes, memory_order_relaxed);
+		store_finish(s, yes);
 }
 
 /* Before and after a call of exec that comes back.  begin: false when nothing is to be done. */
@@ -33,7 +33,7 @@ static bool exec_begin(void)
 	if (!host.on || !host_is_here())
 		return false;
 	if (dump_last())
-		mark_superseded(true);
+		finish(true);
 	sampler_pause();
 	return true;
 }
@@ -43,7 +43,7 @@ static int exec_failed(bool begun)
 	int e = errno;
 
 	if (begun) {
-		mark_superseded(false);
+		finish(false);
 		sampler_resume();
 	}
 	errno = e;
