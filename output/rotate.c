@@ -18,7 +18,7 @@
 
 /* So many of the oldest files are remembered in one reading of the directory, whatever its size.
  * When more must go (a limit was lowered), it is read again, at most so often. */
-#define BATCH  4096u
+#define BATCH  16384u
 #define ROUNDS 64u
 
 struct file {
@@ -247,7 +247,7 @@ static int remove_oldest(struct rotation *r)
 
 int rotate_files(const struct rotate_request *request)
 {
-	struct arena arena = {.max_bytes = (size_t)1 << 20};
+	struct arena arena = {.max_bytes = (size_t)4 << 20};
 	struct rotation *r = arena_alloc(&arena, sizeof *r);
 	int rc = r ? 0 : -ENOMEM;
 

@@ -25,7 +25,7 @@ struct rotate_request {
  * <program>.<pid>.<kind>.<n>.pb.gz, to the letter) while they are more or larger than allowed, and
  * temporary files that a killed writer of this program left more than an hour ago.  0, or -errno
  * when the directory could not be read or a file not be removed.
- * Context: own (signal-safe).  Allocates: less than 1 MiB, given back.  Locks: none. */
+ * Context: own (signal-safe).  Allocates: mmap of 3 MiB, touched as far as needed, given back.  Locks: none. */
 int rotate_files(const struct rotate_request *request);
 
 #endif
