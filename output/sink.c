@@ -110,6 +110,8 @@ static int open_configured(struct sink_dir *d, struct text *path, const char *di
 		return explain(problem, d->path, "is not an absolute path", -EINVAL);
 
 	int fd = sys_open(d->path, OPEN_DIR, 0);
+	if (fd == -EACCES) /* it cannot be listed; perhaps passed */
+		fd = sys_open(d->path, OPEN_DIR | O_PATH, 0);
 	if (fd == -ENOTDIR && sys_fstatat(AT_FDCWD, d->path, st, AT_SYMLINK_NOFOLLOW) == 0 &&
 	    S_ISLNK(st->st_mode))
 		fd = -ELOOP; /* the kernel says ENOTDIR for O_DIRECTORY on a link */
@@ -148,7 +150,8 @@ int sink_dir_open(struct sink_dir *d, const char *dir, struct text *problem)
 
 	own_name(&own, sys_geteuid());
 	d->fd = shared ? make_own(fd, name) : open_own(fd, name);
-	if (!shared && d->fd == -ENOENT) { /* nobody has prepared it: see sink_dir_prepare() */
+	/* Nobody has prepared it, see sink_dir_prepare(), or it cannot be reached. */
+	if (!shared && (d->fd == -ENOENT || d->fd == -EACCES)) {
 		sys_close(fd);
 		return explain(problem, d->path, "cannot be written to", -EACCES);
 	}
