@@ -6,13 +6,14 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <limits.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include "core/process.h"
 
 #define RUN_ROOT "/dev/shm"
 
@@ -125,53 +126,31 @@ void orphan_close(struct orphan *o)
 	*o = (struct orphan){0};
 }
 
-static size_t read_text(const char *path, char *buf, size_t size)
+static bool is_this_boot(const struct orphan *o)
 {
-	FILE *f = fopen(path, "re");
-	size_t n = f ? fread(buf, 1, size - 1, f) : 0;
+	const uint64_t *id = o->header->boot_id;
+	uint64_t now[2];
 
-	if (f)
-		fclose(f);
-	buf[n] = '\0';
-	return n;
+	process_boot_id(now);
+	return !(id[0] | id[1]) || !(now[0] | now[1]) || (now[0] == id[0] && now[1] == id[1]);
 }
 
-/* As the library reads it: 32 hex digits, 16 in each word. */
-static bool is_this_boot(const uint64_t id[2])
+bool orphan_is_elsewhere(const struct orphan *o)
 {
-	uint64_t now[2] = {0, 0};
-	unsigned digits = 0;
-	char buf[64];
+	uint64_t here = process_pid_ns();
 
-	(void)read_text("/proc/sys/kernel/random/boot_id", buf, sizeof buf);
-	for (const char *c = buf; *c && digits < 32; c++) {
-		const char *hex = "0123456789abcdef", *at = strchr(hex, *c);
-
-		if (at) {
-			now[digits / 16] = now[digits / 16] << 4 | (uint64_t)(at - hex);
-			digits++;
-		}
-	}
-	return digits < 32 || !(id[0] | id[1]) || (now[0] == id[0] && now[1] == id[1]);
+	return is_this_boot(o) && here && o->header->pid_ns && o->header->pid_ns != here;
 }
 
 bool orphan_is_alive(const struct orphan *o)
 {
-	char path[64], buf[1024], *field;
-	pid_t pid = (pid_t)o->header->pid;
+	uint32_t pid = o->header->pid;
+	uint64_t ticks;
 
-	if (pid <= 0 || !is_this_boot(o->header->boot_id))
+	if (pid == 0 || pid > INT32_MAX || !is_this_boot(o) || orphan_is_elsewhere(o))
 		return false;
-	snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
-	if (!read_text(path, buf, sizeof buf)) /* no such process, or no /proc */
-		return access("/proc/self/stat", R_OK) < 0 && (kill(pid, 0) == 0 || errno == EPERM);
-	/* Behind the last ')': the second field is the program's name and may hold anything. */
-	field = strrchr(buf, ')');
-	if (!field || field[1] != ' ' || strchr("ZX", field[2]))
-		return false;
-	for (int i = 2; i < 22 && field; i++)
-		field = strchr(field + 1, ' ');
-	return field && strtoull(field + 1, NULL, 10) == o->header->start_ticks;
+	int rc = process_start_ticks(pid, &ticks);
+	return rc == 0 ? ticks == o->header->start_ticks : rc != -ESRCH;
 }
 
 uint64_t orphan_end_ns(const struct orphan *o)

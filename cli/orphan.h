@@ -28,6 +28,11 @@ struct orphan {
 int orphan_open(struct orphan *o, const char *path, char why[256]);
 void orphan_close(struct orphan *o);
 
+/* Its process is of another PID namespace (a container that shares the directory), so that whether it
+ * runs cannot be seen from here.
+ * Context: own.  Allocates: no.  Locks: none. */
+bool orphan_is_elsewhere(const struct orphan *o);
+
 /* Its process still runs: the same pid, started at the same time of the same boot, and no zombie.
  * Context: own.  Allocates: no.  Locks: none. */
 bool orphan_is_alive(const struct orphan *o);

@@ -43,13 +43,14 @@ static int recover(const struct recover *r, const char *path, const struct orpha
 	struct store_header *h = o->header;
 	struct export_request request = {.dir = r->dir, .comments = dead_comments};
 	struct export_result result;
-	bool alive = orphan_is_alive(o);
+	bool alive = orphan_is_alive(o), elsewhere = orphan_is_elsewhere(o);
+	bool goes = !alive && !elsewhere && !r->keep;
 
-	if (atomic_load_explicit(&h->superseded, memory_order_relaxed)) {
-		if (!alive && !r->keep && unlink(path) < 0)
+	if (atomic_load_explicit(&h->finished, memory_order_relaxed)) {
+		if (goes && unlink(path) < 0)
 			say("recover: %s: %s", path, strerror(errno));
 		say("recover: %s: nothing left: process %" PRIu32
-		    " wrote all of it before it called exec",
+		    " wrote all of it before it ended or called exec",
 		    path, h->pid);
 		return EXIT_OK;
 	}
@@ -82,7 +83,11 @@ static int recover(const struct recover *r, const char *path, const struct orpha
 		return EXIT_FAILED;
 	}
 	puts(result.path);
-	if (!alive && !r->keep && unlink(path) < 0) {
+	if (elsewhere && !r->keep)
+		say("recover: %s: stays: process %" PRIu32
+		    " is of another PID namespace and may be running",
+		    path, h->pid);
+	if (goes && unlink(path) < 0) {
 		say("recover: %s: the profile is written, but the store stays: %s", path,
 		    strerror(errno));
 		return EXIT_FAILED;
@@ -166,7 +171,8 @@ const struct command command_recover = {
 	.summary = "write the profile of a process that was killed",
 	.help = "Turns the store that a killed process left behind into the profile that it could "
 		"not\n"
-		"write any more, prints the file's name, and removes the store.\n"
+		"write any more, prints the file's name, and removes the store; that of another\n"
+		"container's process stays, since nobody can see from here whether it runs.\n"
 		"\n"
 		"  --dir DIR  where the profile goes (default: where the process wanted it, when "
 		"the store\n"

@@ -14,7 +14,7 @@
 #define NAME_TRIES  16
 
 /* A directory of ours alone: a real one, owned by us, closed to everybody else.  fd or -errno. */
-static int open_run_dir(struct text *path, const char *store_dir, uint32_t uid)
+int run_file_dir(struct text *path, const char *store_dir, uint32_t uid)
 {
 	struct stat st;
 
@@ -37,15 +37,23 @@ static int open_run_dir(struct text *path, const char *store_dir, uint32_t uid)
 
 /* The image before exec leaves a store of the same pid and start time.  It may go when all of it is
  * in files; otherwise it stays for `cprof recover` and we take the next name. */
-static void remove_superseded(int dir, const char *name)
+static void remove_finished(int dir, const char *name)
 {
-	const uint64_t at = offsetof(struct store_header, superseded);
-	uint32_t yes = 0; /* not the whole header: this may run on an alternate stack of 8 KiB */
-	int fd = sys_openat(dir, name, O_RDONLY | O_NOFOLLOW, 0);
+	const uint64_t at = offsetof(struct store_header, finished);
+	/* Not the whole header: this may run on an alternate stack of 8 KiB. */
+	struct {
+		char magic[8];
+		uint32_t version;
+	} head;
+	uint32_t finished = 0;
+	int fd = sys_openat(dir, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK, 0);
 
 	if (fd < 0)
 		return;
-	if (sys_pread(fd, &yes, sizeof yes, at) == (ssize_t)sizeof yes && yes)
+	if (sys_pread(fd, &head, sizeof head, 0) == (ssize_t)sizeof head &&
+	    memcmp(head.magic, STORE_MAGIC, sizeof head.magic) == 0 &&
+	    head.version == STORE_VERSION &&
+	    sys_pread(fd, &finished, sizeof finished, at) == (ssize_t)sizeof finished && finished)
 		(void)sys_unlinkat(dir, name);
 	sys_close(fd);
 }
@@ -74,7 +82,7 @@ static int create_in(int dir, struct text *path, uint32_t pid, uint64_t start_ti
 
 			if (fd != -EEXIST)
 				return fd;
-			remove_superseded(dir, name);
+			remove_finished(dir, name);
 		}
 	}
 	return -EEXIST;
@@ -83,7 +91,7 @@ static int create_in(int dir, struct text *path, uint32_t pid, uint64_t start_ti
 int run_file_create(struct text *path, const char *dir, uint32_t uid, uint32_t pid,
 		    uint64_t start_ticks)
 {
-	int at = open_run_dir(path, dir, uid), fd;
+	int at = run_file_dir(path, dir, uid), fd;
 
 	if (at < 0)
 		return at;

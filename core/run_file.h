@@ -12,8 +12,12 @@
 
 #include "core/text.h"
 
-/* Creates <dir>/<pid>.<start_ticks>[.<n>].store, mode 0600; dir "" means /dev/shm/cprof-<uid>, made
- * 0700 when missing.  A file of that name that the image before exec has left is removed when all
+/* Opens the run directory; dir "" means /dev/shm/cprof-<uid>, made 0700 when missing.  Its path is
+ * appended to *path.  A descriptor, or -errno.
+ * Context: signal.  Allocates: no.  Locks: none. */
+int run_file_dir(struct text *path, const char *dir, uint32_t uid);
+
+/* Creates <dir>/<pid>.<start_ticks>[.<n>].store, mode 0600, in the run directory.  A file of that name that the image before exec has left is removed when all
  * of it is in profiles; otherwise it stays for `cprof recover`, and n is the next number.  The path
  * is appended to *path.  A descriptor, or -errno.
  * Context: signal.  Allocates: no.  Locks: none. */

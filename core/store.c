@@ -325,6 +325,11 @@ void store_window(struct store *s, uint64_t realtime_ns, uint64_t monotonic_ns)
 	atomic_fetch_add_explicit(&h->dumps, 1, memory_order_release);
 }
 
+void store_finish(struct store *s, bool finished)
+{
+	atomic_store_explicit(&s->header->finished, finished, memory_order_relaxed);
+}
+
 void store_view_of(const struct store *s, struct store_view *ret_view)
 {
 	ret_view->header = s->header;
@@ -412,6 +417,7 @@ static void fill_header(struct store *s, const struct store_identity *who)
 	h->start_ticks = who->start_ticks;
 	h->boot_id[0] = who->boot_id[0];
 	h->boot_id[1] = who->boot_id[1];
+	h->pid_ns = who->pid_ns;
 	h->created_realtime_ns = sys_clock_ns(CLOCK_REALTIME);
 	h->created_monotonic_ns = sys_clock_ns(CLOCK_MONOTONIC);
 	copy_string(h->program, sizeof h->program, who->program);

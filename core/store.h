@@ -32,6 +32,7 @@ struct store_identity {
 	uint32_t pid, uid;
 	uint64_t start_ticks;
 	uint64_t boot_id[2];
+	uint64_t pid_ns;
 	const char *program, *exe, *cwd, *dir; /* dir: output directory */
 	const char *cmdline;
 	uint32_t cmdline_bytes;
@@ -83,6 +84,10 @@ void store_rebase(struct store *s, const uint64_t *totals, uint64_t row_at);
 
 /* Starts the next window.  Context as store_rebase. */
 void store_window(struct store *s, uint64_t realtime_ns, uint64_t monotonic_ns);
+
+/* Says whether nothing is left in it that is not in files, so that its file may go.
+ * Context: signal. */
+void store_finish(struct store *s, bool finished);
 
 /* A view of one's own store. */
 void store_view_of(const struct store *s, struct store_view *ret_view);

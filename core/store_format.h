@@ -16,7 +16,7 @@
 #include <stdint.h>
 
 #define STORE_MAGIC   "CPROFST"
-#define STORE_VERSION 1u
+#define STORE_VERSION 2u
 
 #define STORE_MODULES_MAX 4096u	 /* module ids are 1..4095 */
 #define STORE_INDEX_SLOTS 32768u /* of each of the two hash tables; at most half are used */
@@ -107,6 +107,7 @@ struct store_header {
 	uint64_t created_realtime_ns;
 	uint64_t created_monotonic_ns;
 	uint64_t boot_id[2]; /* of /proc/sys/kernel/random/boot_id; 0 when unknown */
+	uint64_t pid_ns;     /* inode of /proc/self/ns/pid; 0 when unknown */
 	char program[64];    /* argv[0]'s last component, made safe for a file name */
 	char exe[512];	     /* readlink of /proc/self/exe */
 	char cwd[256];	     /* at start; relative module paths refer to it */
@@ -140,8 +141,9 @@ struct store_header {
 	/* Written by the dump, after the files of a window are complete. */
 	_Atomic uint64_t window_realtime_ns; /* start of the window that the next dump covers */
 	_Atomic uint64_t window_monotonic_ns;
-	_Atomic uint32_t dumps;	     /* complete dumps; the next file number is this + 1 */
-	_Atomic uint32_t superseded; /* 1: all of it is in files and the process has called exec */
+	_Atomic uint32_t dumps; /* complete dumps; the next file number is this + 1 */
+	_Atomic uint32_t
+		finished; /* 1: all of it is in files and the image has ended or called exec */
 };
 
 /* A loaded executable segment.  Published by state. */

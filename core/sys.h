@@ -89,6 +89,10 @@ static inline int sys_mkdir(const char *path, mode_t mode)
 {
 	return (int)SYS_CALL(SYS_mkdirat, AT_FDCWD, path, mode, 0, 0, 0);
 }
+static inline int sys_mkdirat(int dir, const char *path, mode_t mode)
+{
+	return (int)SYS_CALL(SYS_mkdirat, dir, path, mode, 0, 0, 0);
+}
 static inline int sys_unlink(const char *path)
 {
 	return (int)SYS_CALL(SYS_unlinkat, AT_FDCWD, path, 0, 0, 0, 0);
@@ -100,6 +104,19 @@ static inline int sys_unlinkat(int dir, const char *path)
 static inline int sys_renameat(int od, const char *o, int nd, const char *n)
 {
 	return (int)SYS_CALL(SYS_renameat, od, o, nd, n, 0, 0);
+}
+/* What getdents64 writes, one behind another. */
+struct sys_dirent {
+	uint64_t d_ino;
+	int64_t d_off;
+	uint16_t d_reclen;
+	uint8_t d_type;
+	char d_name[];
+};
+/* The bytes written to buf, which is aligned to 8; 0 at the end. */
+static inline ssize_t sys_getdents(int dir, void *buf, size_t n)
+{
+	return SYS_CALL(SYS_getdents64, dir, buf, n, 0, 0, 0);
 }
 /* Returns the length written to buf, which is not NUL-terminated by the kernel. */
 static inline ssize_t sys_readlink(const char *path, char *buf, size_t n)
@@ -139,6 +156,11 @@ static inline int sys_gettid(void)
 static inline int sys_kill(int pid, int sig)
 {
 	return (int)SYS_CALL(SYS_kill, pid, sig, 0, 0, 0, 0);
+}
+/* Changes the owner of name in dir itself, which may be a link. */
+static inline int sys_fchownat(int dir, const char *name, uid_t uid)
+{
+	return (int)SYS_CALL(SYS_fchownat, dir, name, uid, -1, AT_SYMLINK_NOFOLLOW, 0);
 }
 static inline uid_t sys_geteuid(void)
 {

@@ -9,6 +9,7 @@
 #include "core/text.h"
 #include "output/locations.h"
 #include "output/pprof.h"
+#include "output/rotate.h"
 #include "output/sink.h"
 #include "output/snapshot.h"
 #include "output/utf8.h"
@@ -153,8 +154,8 @@ static int collect_rows(struct dump *d)
 	return 0;
 }
 
-/* "<program>.<pid>.<kind>.<n>.pb.gz"; the program's name comes from a file that may be damaged. */
-static void file_name(const struct dump *d, const struct pprof_kind *kind, struct text *t)
+/* The program's name comes from a file that may be damaged. */
+static void program_name(const struct dump *d, struct text *t)
 {
 	const struct store_header *h = d->view->header;
 
@@ -168,8 +169,14 @@ static void file_name(const struct dump *d, const struct pprof_kind *kind, struc
 	}
 	if (t->len == 0)
 		text_str(t, "unknown");
+}
+
+/* "<program>.<pid>.<kind>.<n>.pb.gz", see also output/rotate. */
+static void file_name(const struct dump *d, const struct pprof_kind *kind, struct text *t)
+{
+	program_name(d, t);
 	text_char(t, '.');
-	text_u64(t, h->pid);
+	text_u64(t, d->view->header->pid);
 	text_char(t, '.');
 	text_str(t, kind->name);
 	text_char(t, '.');
@@ -279,6 +286,26 @@ static int dump_steps(struct dump *d)
 	return rc;
 }
 
+/* The dump is complete: what cannot be removed now is for the next one. */
+static void remove_older(const struct dump *d)
+{
+	const char *fresh[KIND_COUNT];
+	char program[sizeof d->view->header->program + 1];
+	struct text t = TEXT_ON(program);
+	struct rotate_request request = {
+		.dir = d->dir.fd,
+		.program = program,
+		.max_files = d->request->max_files,
+		.max_bytes = d->request->max_bytes,
+		.fresh = fresh,
+	};
+
+	program_name(d, &t);
+	for (unsigned kind = KIND_NONE + 1; kind < KIND_COUNT; kind++)
+		fresh[request.fresh_count++] = d->sinks[kind].name;
+	(void)rotate_files(&request);
+}
+
 /* No file of a dump that failed stays behind, and the problem says why. */
 static void clean_up(struct dump *d, int rc)
 {
@@ -330,6 +357,8 @@ int export_dump(const struct store_view *view, const struct export_request *requ
 		clean_up(d, rc);
 	else if (committed)
 		committed(opaque, d->rows, d->row_count);
+	if (rc == 0)
+		remove_older(d);
 	sink_dir_close(&d->dir);
 	arena_drop(arena);
 	return rc;

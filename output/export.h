@@ -20,6 +20,8 @@ struct export_request {
 	uint64_t now_monotonic_ns;
 	const char *const *comments; /* NULL-terminated further comments, or NULL */
 	struct arena *arena;	     /* empty; NULL: one of its own */
+	uint64_t max_files;	     /* of this program in dir, see output/rotate.h; 0: no limit */
+	uint64_t max_bytes;
 };
 
 struct export_row {
@@ -32,14 +34,15 @@ struct export_result {
 	unsigned files;		    /* complete files */
 	unsigned samples;	    /* in them */
 	unsigned unnamed_per_mille; /* frames shown by module only */
-	char problem[256];	    /* one line for a person when the result is < 0 */
+	char problem[384];	    /* one line for a person when the result is < 0 */
 };
 
 /* Writes one file per kind that holds what was recorded since the last complete dump; an empty
  * profile is valid and is written too.  The file number is header->dumps + 1, or the next one that
  * no file has.  committed, when not NULL, is called once after all files are complete, with the
  * rows that were written, so that the owner of the store can move its bases.  0 or -errno with
- * result->problem set; then no file of this dump is left behind.  Stack use: at most 64 KiB; the
+ * result->problem set; then no file of this dump is left behind.  Older files beyond max_files or
+ * max_bytes go afterwards; whether they can is no part of the result.  Stack use: at most 64 KiB; the
  * demangler has a stack of its own.
  * Context: own (signal-safe).  Allocates: arena of its own, given back.  Locks: none. */
 int export_dump(const struct store_view *view, const struct export_request *request,

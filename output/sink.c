@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <linux/fs.h>
 #include <stdbool.h>
+#include <unistd.h>
 
 #include "core/sys.h"
 
@@ -11,7 +12,11 @@
 
 #define OPEN_DIR (O_RDONLY | O_DIRECTORY | O_NOFOLLOW)
 
-/* "path: what: ENAME" in problem; returns rc. */
+#ifndef SYS_faccessat2
+#define SYS_faccessat2 439 /* Linux 5.8 */
+#endif
+
+/* "path: what (ENAME)" in problem, and for whom when it is a matter of rights; returns rc. */
 static int explain(struct text *problem, const char *path, const char *what, int rc)
 {
 	text_str(problem, path);
@@ -20,6 +25,10 @@ static int explain(struct text *problem, const char *path, const char *what, int
 	text_str(problem, " (");
 	text_str(problem, text_errno(rc));
 	text_char(problem, ')');
+	if (rc == -EACCES) {
+		text_str(problem, " for uid ");
+		text_u64(problem, sys_geteuid());
+	}
 	return rc;
 }
 
@@ -28,20 +37,16 @@ static bool others_may_write(const struct stat *st)
 	return (st->st_mode & (S_IWGRP | S_IWOTH)) != 0;
 }
 
-/* Our own directory `name` inside d (or, with an fd of AT_FDCWD, the path itself): made when
- * missing, and then it must be a real directory, ours, closed to everybody else.  The descriptor or
- * -errno. */
+/* Our own directory `name` inside d (or, with an fd of AT_FDCWD, the path itself): it must be a real
+ * directory, ours, closed to everybody else.  The descriptor or -errno. */
 static int open_own(int dir_fd, const char *name)
 {
 	struct stat st;
-	int rc = (int)SYS_CALL(SYS_mkdirat, dir_fd, name, 0700, 0, 0, 0);
-
-	if (rc < 0 && rc != -EEXIST)
-		return rc;
 	int fd = sys_openat(dir_fd, name, OPEN_DIR, 0);
+
 	if (fd < 0)
 		return fd;
-	rc = sys_fstat(fd, &st);
+	int rc = sys_fstat(fd, &st);
 	if (rc == 0 && (st.st_uid != sys_geteuid() || others_may_write(&st)))
 		rc = -EPERM;
 	if (rc == 0)
@@ -50,11 +55,19 @@ static int open_own(int dir_fd, const char *name)
 	return rc;
 }
 
+/* The same, made when missing. */
+static int make_own(int dir_fd, const char *name)
+{
+	int rc = sys_mkdirat(dir_fd, name, 0700);
+
+	return rc < 0 && rc != -EEXIST ? rc : open_own(dir_fd, name);
+}
+
 static int open_default(struct sink_dir *d, struct text *path, struct text *problem)
 {
 	text_str(path, "/tmp/cprof-");
 	text_u64(path, sys_geteuid());
-	d->fd = open_own(AT_FDCWD, d->path);
+	d->fd = make_own(AT_FDCWD, d->path);
 	if (d->fd < 0)
 		return explain(problem, d->path,
 			       d->fd == -EPERM	   ? "is not ours alone, not written to"
@@ -65,55 +78,119 @@ static int open_default(struct sink_dir *d, struct text *path, struct text *prob
 	return 0;
 }
 
-int sink_dir_open(struct sink_dir *d, const char *dir, struct text *problem)
+/* May we make files in it?  Only a clear no counts: of a read-only file system the first file says
+ * what is wrong. */
+static bool may_write(int fd, const struct stat *st)
 {
-	struct text path = TEXT_ON(d->path);
-	struct stat st;
+	int rc = (int)SYS_CALL(SYS_faccessat2, fd, ".", W_OK | X_OK, AT_EACCESS, 0, 0);
 
-	*d = (struct sink_dir){.fd = -1};
-	if (dir[0] == '\0')
-		return open_default(d, &path, problem);
-	text_str(&path, dir);
+	if (rc == -ENOSYS || rc == -EPERM) /* an older kernel, or a filter that does not know it */
+		return st->st_uid == sys_geteuid() || sys_geteuid() == 0 || (st->st_mode & S_IWOTH);
+	return rc != -EACCES;
+}
+
+static void own_name(struct text *t, uid_t uid)
+{
+	text_str(t, "cprof-");
+	text_u64(t, uid);
+}
+
+/* The configured directory, as the rule wants it: the descriptor and its stat.  path is on
+ * d->path. */
+static int open_configured(struct sink_dir *d, struct text *path, const char *dir, struct stat *st,
+			   struct text *problem)
+{
+	text_str(path, dir);
 	/* "dir/" would follow a link even with O_NOFOLLOW. */
-	while (path.len > 1 && d->path[path.len - 1] == '/')
-		d->path[--path.len] = '\0';
-	if (path.cut)
+	while (path->len > 1 && d->path[path->len - 1] == '/')
+		d->path[--path->len] = '\0';
+	if (path->cut)
 		return explain(problem, d->path, "path too long", -ENAMETOOLONG);
 	if (dir[0] != '/')
 		return explain(problem, d->path, "is not an absolute path", -EINVAL);
 
 	int fd = sys_open(d->path, OPEN_DIR, 0);
-	if (fd == -ENOTDIR && sys_fstatat(AT_FDCWD, d->path, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
-	    S_ISLNK(st.st_mode))
+	if (fd == -EACCES) /* it cannot be listed; perhaps passed */
+		fd = sys_open(d->path, OPEN_DIR | O_PATH, 0);
+	if (fd == -ENOTDIR && sys_fstatat(AT_FDCWD, d->path, st, AT_SYMLINK_NOFOLLOW) == 0 &&
+	    S_ISLNK(st->st_mode))
 		fd = -ELOOP; /* the kernel says ENOTDIR for O_DIRECTORY on a link */
 	if (fd < 0)
 		return explain(problem, d->path,
 			       fd == -ELOOP ? "is a symbolic link, not written to"
 					    : "cannot be opened",
 			       fd);
-	int rc = sys_fstat(fd, &st);
-	if (rc == 0 && st.st_uid != sys_geteuid() && st.st_uid != 0)
+	int rc = sys_fstat(fd, st);
+	if (rc == 0 && st->st_uid != sys_geteuid() && st->st_uid != 0)
 		rc = -EPERM;
-	if (rc < 0) {
-		sys_close(fd);
-		return explain(problem, d->path, "belongs to another user, not written to", rc);
-	}
-	if (!others_may_write(&st) || (st.st_mode & S_ISVTX)) {
+	if (rc == 0)
+		return fd;
+	sys_close(fd);
+	return explain(problem, d->path, "belongs to another user, not written to", rc);
+}
+
+int sink_dir_open(struct sink_dir *d, const char *dir, struct text *problem)
+{
+	struct text path = TEXT_ON(d->path);
+	char name[32];
+	struct text own = TEXT_ON(name);
+	struct stat st;
+
+	*d = (struct sink_dir){.fd = -1};
+	if (dir[0] == '\0')
+		return open_default(d, &path, problem);
+	int fd = open_configured(d, &path, dir, &st, problem);
+	if (fd < 0)
+		return fd;
+	bool shared = others_may_write(&st) && !(st.st_mode & S_ISVTX);
+	if (!shared && may_write(fd, &st)) {
 		d->fd = fd;
 		return 0;
 	}
 
-	char name[32];
-	struct text own = TEXT_ON(name);
-	text_str(&own, "cprof-");
-	text_u64(&own, sys_geteuid());
+	own_name(&own, sys_geteuid());
+	d->fd = shared ? make_own(fd, name) : open_own(fd, name);
+	/* Nobody has prepared it, see sink_dir_prepare(), or it cannot be reached. */
+	if (!shared && (d->fd == -ENOENT || d->fd == -EACCES)) {
+		sys_close(fd);
+		return explain(problem, d->path, "cannot be written to", -EACCES);
+	}
+	sys_close(fd);
 	text_char(&path, '/');
 	text_str(&path, name);
-	d->fd = path.cut ? -ENAMETOOLONG : open_own(fd, name);
-	sys_close(fd);
+	if (path.cut) {
+		sink_dir_close(d);
+		d->fd = -ENAMETOOLONG;
+	}
 	if (d->fd < 0)
 		return explain(problem, d->path, "cannot be made or is not ours alone", d->fd);
 	return 0;
+}
+
+int sink_dir_prepare(struct sink_dir *d, const char *dir, uid_t uid)
+{
+	struct text path = TEXT_ON(d->path);
+	char name[32], why[8];
+	struct text own = TEXT_ON(name), problem = TEXT_ON(why);
+	struct stat st;
+
+	*d = (struct sink_dir){.fd = -1};
+	int fd = open_configured(d, &path, dir, &st, &problem);
+	if (fd < 0)
+		return fd;
+	int rc = others_may_write(&st) ? -EPERM : 0;
+	own_name(&own, uid);
+	if (rc == 0)
+		rc = sys_mkdirat(fd, name, 0700);
+	if (rc == -EEXIST) { /* ours when a process was killed between these two calls */
+		rc = sys_fstatat(fd, name, &st, AT_SYMLINK_NOFOLLOW);
+		if (rc == 0 && (!S_ISDIR(st.st_mode) || st.st_uid != sys_geteuid()))
+			rc = -EEXIST;
+	}
+	if (rc == 0)
+		rc = sys_fchownat(fd, name, uid);
+	sys_close(fd);
+	return rc;
 }
 
 void sink_dir_close(struct sink_dir *d)

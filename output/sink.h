@@ -5,10 +5,11 @@
  *
  * The directory rule.  Good is a directory that we or root own and that nobody else may write, or
  * that is sticky.  In one that others may write (a volume, a group's directory) the files go into
- * our own cprof-<uid>/ inside, mode 0700.  The default, /tmp/cprof-<uid>, is made with mode 0700
- * and must be ours. A directory of somebody else, and one that is reached by a symbolic link as its
- * last component, is refused: whoever owns it could exchange the files, and whoever planted the
- * link chooses where we write.
+ * our own cprof-<uid>/ inside, mode 0700; and so they do in one of root's that we may not write,
+ * when cprof-<uid>/ is there (see sink_dir_prepare()).  The default, /tmp/cprof-<uid>, is made with
+ * mode 0700 and must be ours.  A directory of somebody else, and one that is reached by a symbolic
+ * link as its last component, is refused: whoever owns it could exchange the files, and whoever
+ * planted the link chooses where we write.
  *
  * A file is written to a temporary name, created O_EXCL, O_NOFOLLOW and 0600, and renamed when
  * complete.
@@ -18,6 +19,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "core/text.h"
 
@@ -41,6 +43,12 @@ struct sink {
  * Context: own (signal-safe).  Allocates: no.  Locks: none. */
 int sink_dir_open(struct sink_dir *d, const char *dir, struct text *problem);
 void sink_dir_close(struct sink_dir *d);
+
+/* Before a process of root becomes uid: makes cprof-<uid>/ of that user in the configured directory
+ * dir, when nobody but root may write there.  What is there already and belongs to somebody else
+ * stays as it is.  d is scratch space.  0 or -errno.
+ * Context: wrapper (signal-safe).  Allocates: no.  Locks: none. */
+int sink_dir_prepare(struct sink_dir *d, const char *dir, uid_t uid);
 
 /* Starts a file.  0 or -errno with the explanation.
  * Context: as above. */

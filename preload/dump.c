@@ -146,6 +146,8 @@ static void write_files(void *unused)
 		.now_monotonic_ns = sys_clock_ns(CLOCK_MONOTONIC),
 		.comments = comments,
 		.arena = &job.arena,
+		.max_files = host.settings.output_max_files,
+		.max_bytes = host.settings.output_max_bytes,
 	};
 
 	(void)unused;

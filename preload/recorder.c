@@ -3,6 +3,8 @@
 
 #include <errno.h>
 
+#include "core/process.h"
+#include "core/run_sweep.h"
 #include "core/sys.h"
 #include "core/text.h"
 #include "preload/host.h"
@@ -37,46 +39,6 @@ static size_t read_file(const char *path, char *buf, size_t size)
 	return n;
 }
 
-/* Field 22 of /proc/self/stat: the process's start in clock ticks.  Fields are counted behind the
- * last ')' since the second one is the program's name, which may hold anything. */
-static uint64_t read_start_ticks(void)
-{
-	char buf[512];
-	size_t n = read_file("/proc/self/stat", buf, sizeof buf);
-	unsigned field = 2;
-	uint64_t ticks = 0;
-
-	while (n && buf[n - 1] != ')')
-		n--;
-	for (const char *c = buf + n; c < buf + sizeof buf && *c && field <= 22; c++) {
-		if (*c == ' ')
-			field++;
-		else if (field == 22 && *c >= '0' && *c <= '9')
-			ticks = ticks * 10 + (uint64_t)(*c - '0');
-	}
-	return ticks;
-}
-
-static void read_boot_id(uint64_t id[2])
-{
-	char buf[40];
-	size_t n = read_file("/proc/sys/kernel/random/boot_id", buf, sizeof buf);
-	unsigned digits = 0;
-
-	for (size_t i = 0; i < n && digits < 32; i++) {
-		unsigned v;
-
-		if (buf[i] >= '0' && buf[i] <= '9')
-			v = (unsigned)(buf[i] - '0');
-		else if (buf[i] >= 'a' && buf[i] <= 'f')
-			v = (unsigned)(buf[i] - 'a') + 10;
-		else
-			continue;
-		id[digits / 16] = id[digits / 16] << 4 | v;
-		digits++;
-	}
-}
-
 static void make(void)
 {
 	static char cmdline[1024]; /* not on the stack: this runs in a handler */
@@ -84,7 +46,7 @@ static void make(void)
 	struct store_identity who = {
 		.pid = (uint32_t)host.pid,
 		.uid = sys_geteuid(),
-		.start_ticks = read_start_ticks(),
+		.pid_ns = process_pid_ns(),
 		.program = host.program,
 		.exe = exe,
 		.cwd = cwd,
@@ -103,8 +65,11 @@ static void make(void)
 	if (sys_getcwd(cwd, sizeof cwd) < 0)
 		cwd[0] = '\0';
 	who.cmdline_bytes = (uint32_t)read_file("/proc/self/cmdline", cmdline, sizeof cmdline);
-	read_boot_id(who.boot_id);
+	(void)process_start_ticks(0, &who.start_ticks);
+	process_boot_id(who.boot_id);
 
+	/* Before the new store: what dead processes occupy is no room for it. */
+	run_sweep(host.settings.store_dir, &who, host.settings.store_keep);
 	if (store_create(&store, host.settings.store_dir, host.settings.store_max_bytes, &who,
 			 &why) < 0) {
 		atomic_store_explicit(&state, FAILED, memory_order_release);
@@ -184,6 +149,10 @@ void recorder_unlink(void)
 {
 	struct store *s = recorder_existing();
 
-	if (s && s->path[0])
-		(void)sys_unlink(s->path);
+	if (!s || !s->path[0])
+		return;
+	/* A process that has dropped its privileges may not remove what it made before: the next
+	 * one that may will, see core/run_sweep. */
+	store_finish(s, true);
+	(void)sys_unlink(s->path);
 }

@@ -39,7 +39,7 @@ void recorder_lost(enum store_loss what, uint64_t count);
  * Context: signal.  Allocates: no.  Locks: none. */
 void recorder_after_fork(void);
 
-/* Removes the store's file; the mapping stays, because threads may still be recording.
+/* Removes the store's file, or marks it as finished where that is refused; the mapping stays, because threads may still be recording.
  * Context: own. */
 void recorder_unlink(void);
 

@@ -26,12 +26,12 @@
 
 #define ALONE_MS 2000u
 
-static void mark_superseded(bool yes)
+static void finish(bool yes)
 {
 	struct store *s = recorder_existing();
 
 	if (s)
-		atomic_store_explicit(&s->header->superseded, yes, memory_order_relaxed);
+		store_finish(s, yes);
 }
 
 /* Before and after a call of exec that comes back.  begin: false when nothing is to be done. */
@@ -45,7 +45,7 @@ static bool exec_begin(void)
 		return false;
 	}
 	if (dump_last(host.settings.output_on_exec))
-		mark_superseded(true);
+		finish(true);
 	interval_stop();
 	sampler_pause();
 	actions_before_exec();
@@ -58,7 +58,7 @@ static int exec_failed(bool begun)
 	int e = errno;
 
 	if (begun) {
-		mark_superseded(false);
+		finish(false);
 		actions_after_failed_exec();
 		mask_make_real(false);
 		sampler_resume();

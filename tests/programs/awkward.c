@@ -155,8 +155,10 @@ static void closed_low(void)
 	burn(50);
 	pthread_create(&thread, NULL, write_to_closed, &count);
 	usleep(1000);
-	for (int i = 0; i < 100; i++)
+	for (int i = 0; i < 100; i++) {
 		raise(SIGUSR2);
+		usleep(2000);
+	}
 	stop = 1;
 	pthread_join(thread, NULL);
 	printf("%ld\n", count);

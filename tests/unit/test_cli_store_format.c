@@ -38,12 +38,13 @@ TEST(store_format_page_has_every_field_of_the_header)
 	read_page();
 #define H(field) ROW(store_header, field)
 	H(magic), H(version), H(header_bytes), H(total_bytes), H(pid), H(uid), H(start_ticks);
-	H(created_realtime_ns), H(created_monotonic_ns), H(boot_id), H(program), H(exe), H(cwd);
+	H(created_realtime_ns), H(created_monotonic_ns), H(boot_id), H(pid_ns), H(program), H(exe),
+		H(cwd);
 	H(dir), H(cmdline_bytes), H(cmdline), H(cpu_hz), H(cpu_fallback), H(cpu_period_ns);
 	H(modules_offset), H(stacks_offset), H(rows_offset), H(arena_offset), H(arena_used);
 	H(stack_count), H(row_count), H(module_count), H(spare0), H(lost), H(cost_buckets);
 	H(cost_total_ns), H(last_monotonic_ns), H(window_realtime_ns), H(window_monotonic_ns),
-		H(dumps), H(superseded);
+		H(dumps), H(finished);
 #undef H
 	/* A field that is new in the header makes its size differ from the page's. */
 	char size[64];

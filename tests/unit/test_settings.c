@@ -100,6 +100,31 @@ TEST(settings_sizes_take_suffixes)
 	}
 }
 
+TEST(settings_budgets_may_be_without_a_limit)
+{
+	struct settings s;
+
+	CHECK_STR(one(&s, "CPROF_OUTPUT_MAX_FILES=0"), "");
+	CHECK_EQ(s.output_max_files, 0);
+	CHECK_STR(one(&s, "CPROF_OUTPUT_MAX_FILES=1000001"),
+		  "CPROF_OUTPUT_MAX_FILES=1000001: expected a number from 0 to 1000000; using "
+		  "1000");
+	CHECK_EQ(s.output_max_files, 1000);
+	CHECK_STR(one(&s, "CPROF_OUTPUT_MAX_BYTES=0"), "");
+	CHECK_EQ(s.output_max_bytes, 0);
+	CHECK_STR(one(&s, "CPROF_OUTPUT_MAX_BYTES=2G"), "");
+	CHECK_EQ(s.output_max_bytes, 1ll << 31);
+	CHECK_STR(one(&s, "CPROF_OUTPUT_MAX_BYTES=-1"),
+		  "CPROF_OUTPUT_MAX_BYTES=-1: expected a number of bytes from 0 to 1024G; using "
+		  "256M");
+	CHECK_EQ(s.output_max_bytes, 256 << 20);
+	CHECK_STR(one(&s, "CPROF_STORE_KEEP=0"), "");
+	CHECK_EQ(s.store_keep, 0);
+	CHECK_STR(one(&s, "CPROF_STORE_KEEP=10001"),
+		  "CPROF_STORE_KEEP=10001: expected a number from 0 to 10000; using 16");
+	CHECK_EQ(s.store_keep, 16);
+}
+
 TEST(settings_booleans_have_four_spellings)
 {
 	static const char *const words[][2] = {

@@ -265,12 +265,11 @@ TEST(sink_sticky_directory_is_good_as_it_is)
 	end();
 }
 
-static bool roots_directory_works_or_says_eacces(void)
+static char expected[256];
+
+static bool roots_directory_says_eacces(void)
 {
-	if (sink_dir_open(&dir, scratch, &problem) < 0)
-		return false;
-	return sink_create(&sink, &dir, "x", &problem) == -EACCES &&
-	       strstr(why, "cannot be written to (EACCES)") != NULL && sink.fd == -1;
+	return sink_dir_open(&dir, scratch, &problem) == -EACCES && strcmp(why, expected) == 0;
 }
 
 TEST(sink_directory_of_root_that_we_may_not_write_is_an_error)
@@ -279,8 +278,126 @@ TEST(sink_directory_of_root_that_we_may_not_write_is_an_error)
 		SKIP("needs root to act as another user");
 	begin();
 	CHECK_EQ(chmod(scratch, 0755), 0);
-	CHECK(as_nobody(roots_directory_works_or_says_eacces));
+	snprintf(expected, sizeof expected, "%s: cannot be written to (EACCES) for uid 65534",
+		 scratch);
+	CHECK(as_nobody(roots_directory_says_eacces));
+	CHECK_EQ(chmod(scratch, 0700), 0);
+	CHECK(as_nobody(roots_directory_says_eacces));
 	CHECK_EQ(files_in(scratch), 0);
+	end();
+}
+
+/* The right is asked for the effective user, who is nobody here while the real one is root. */
+static bool prepared_directory_is_used(void)
+{
+	snprintf(expected, sizeof expected, "%s/cprof-65534", scratch);
+	return sink_dir_open(&dir, scratch, &problem) == 0 && strcmp(dir.path, expected) == 0 &&
+	       sink_create(&sink, &dir, "x", &problem) == 0 && sink_commit(&sink) == 0;
+}
+
+static bool effective_nobody_uses_it_too(void)
+{
+	return setreuid(0, 65534) == 0 && prepared_directory_is_used();
+}
+
+static bool sticky_directory_is_used_as_it_is(void)
+{
+	return sink_dir_open(&dir, scratch, &problem) == 0 && strcmp(dir.path, scratch) == 0;
+}
+
+static bool as_root_in_a_child(bool (*body)(void))
+{
+	int state;
+	pid_t child = fork();
+
+	if (child == 0)
+		_exit(!body());
+	waitpid(child, &state, 0);
+	return state == 0;
+}
+
+TEST(sink_directory_that_root_has_prepared_is_used)
+{
+	struct sink_dir space;
+	struct stat st;
+	char own[128];
+
+	if (geteuid() != 0)
+		SKIP("needs root to act as another user");
+	begin();
+	snprintf(own, sizeof own, "%s/cprof-65534", scratch);
+	CHECK_EQ(chmod(scratch, 0755), 0);
+	CHECK_EQ(sink_dir_prepare(&space, scratch, 65534), 0);
+	CHECK_EQ(lstat(own, &st), 0);
+	CHECK_EQ(st.st_uid, 65534);
+	CHECK_EQ(mode_of(own), 0700);
+	CHECK(as_nobody(prepared_directory_is_used));
+	CHECK_EQ(files_in(own), 1);
+	CHECK_EQ(unlink(sub("cprof-65534/x")), 0);
+	CHECK_EQ(chmod(scratch, 0711), 0); /* not to be listed, but to be passed */
+	CHECK(as_nobody(prepared_directory_is_used));
+	CHECK_EQ(unlink(sub("cprof-65534/x")), 0);
+	CHECK_EQ(chmod(scratch, 0755), 0);
+	CHECK(as_root_in_a_child(effective_nobody_uses_it_too));
+	/* Root itself goes on writing to the directory. */
+	CHECK_EQ(sink_dir_open(&dir, scratch, &problem), 0);
+	CHECK_STR(dir.path, scratch);
+	/* Again, after the same user's directory was made and before it was given away. */
+	CHECK_EQ(sink_dir_prepare(&space, scratch, 65534), -EEXIST);
+	CHECK_EQ(chown(own, 0, 0), 0);
+	CHECK_EQ(unlink(sub("cprof-65534/x")), 0);
+	CHECK_EQ(sink_dir_prepare(&space, scratch, 65534), 0);
+	CHECK(as_nobody(prepared_directory_is_used));
+	CHECK_EQ(chmod(scratch, 01777), 0);
+	CHECK(as_nobody(sticky_directory_is_used_as_it_is));
+	end();
+}
+
+static bool planted_directory_is_refused(void)
+{
+	int rc = sink_dir_open(&dir, scratch, &problem);
+
+	return rc < 0 && strstr(why, "/cprof-65534: cannot be made or is not ours alone") != NULL;
+}
+
+TEST(sink_prepares_nothing_where_others_may_write_or_own)
+{
+	struct sink_dir space;
+	struct stat st;
+	char own[128];
+
+	if (geteuid() != 0)
+		SKIP("needs root to act as another user");
+	begin();
+	snprintf(own, sizeof own, "%s/cprof-65534", scratch);
+	CHECK_EQ(sink_dir_prepare(&space, sub("missing"), 65534), -ENOENT);
+	CHECK_EQ(sink_dir_prepare(&space, "relative", 65534), -EINVAL);
+	CHECK_EQ(chmod(scratch, 0775), 0);
+	CHECK_EQ(sink_dir_prepare(&space, scratch, 65534), -EPERM);
+	CHECK_EQ(chmod(scratch, 01777), 0);
+	CHECK_EQ(sink_dir_prepare(&space, scratch, 65534), -EPERM);
+	CHECK_EQ(chmod(scratch, 0755), 0);
+	CHECK_EQ(chown(scratch, 1000, 1000), 0);
+	CHECK_EQ(sink_dir_prepare(&space, scratch, 65534), -EPERM);
+	CHECK_EQ(chown(scratch, 0, 0), 0);
+	CHECK_EQ(files_in(scratch), 0);
+	/* Somebody else's directory, a link and a file stay what they are, and are not used. */
+	CHECK_EQ(mkdir(own, 0777), 0);
+	CHECK_EQ(chown(own, 1000, 1000), 0);
+	CHECK_EQ(sink_dir_prepare(&space, scratch, 65534), -EEXIST);
+	CHECK_EQ(lstat(own, &st), 0);
+	CHECK_EQ(st.st_uid, 1000);
+	CHECK(as_nobody(planted_directory_is_refused));
+	CHECK_EQ(rmdir(own), 0);
+	CHECK_EQ(mkdir(sub("victim"), 0700), 0);
+	CHECK_EQ(symlink("victim", own), 0);
+	CHECK_EQ(sink_dir_prepare(&space, scratch, 65534), -EEXIST);
+	CHECK_EQ(stat(own, &st), 0);
+	CHECK_EQ(st.st_uid, 0);
+	CHECK(as_nobody(planted_directory_is_refused));
+	CHECK_EQ(unlink(own), 0);
+	close(open(own, O_CREAT | O_WRONLY, 0600));
+	CHECK_EQ(sink_dir_prepare(&space, scratch, 65534), -EEXIST);
 	end();
 }
 

@@ -310,7 +310,7 @@ TEST(store_takes_the_next_name_unless_the_old_image_is_in_files)
 	make(&next, dir, 8 << 20);
 	CHECK(strcmp(next.path, first) != 0);
 	store_drop(&next, true);
-	old.header->superseded = 1;
+	old.header->finished = 1;
 	make(&third, dir, 8 << 20);
 	CHECK_STR(third.path, first);
 	store_drop(&old, false);
