@@ -24,6 +24,8 @@ struct row {
 static const struct row rows[] = {
 #define OPTION_PATH(section, key, default_text, doc)                                               \
 	{#section, #key, doc, SETTINGS_PATH, FIELD(section, key), 0, 0, 0, default_text},
+#define OPTION_NAMES(section, key, doc)                                                            \
+	{#section, #key, doc, SETTINGS_NAMES, FIELD(section, key), 0, 0, 0, ""},
 #define OPTION_BOOL(section, key, default_value, doc)                                              \
 	{#section, #key, doc, SETTINGS_BOOL, FIELD(section, key), default_value, 0, 1, ""},
 #define OPTION_NUMBER(section, key, default_value, min, max, doc)                                  \
@@ -32,6 +34,7 @@ static const struct row rows[] = {
 	{#section, #key, doc, SETTINGS_SIGNAL, FIELD(section, key), default_value, 0, 0, ""},
 #include "config/options.def"
 #undef OPTION_PATH
+#undef OPTION_NAMES
 #undef OPTION_BOOL
 #undef OPTION_NUMBER
 #undef OPTION_SIGNAL
@@ -44,6 +47,8 @@ _Static_assert(sizeof rows / sizeof rows[0] <= 64,
 #define OPTION_PATH(section, key, default_text, doc)                                               \
 	_Static_assert(sizeof default_text <= SETTINGS_PATH_BYTES, #section "." #key);             \
 	_Static_assert(sizeof PREFIX #section "_" #key <= NAME_BYTES, #section "." #key);
+#define OPTION_NAMES(section, key, doc)                                                            \
+	_Static_assert(sizeof PREFIX #section "_" #key <= NAME_BYTES, #section "." #key);
 #define OPTION_BOOL(section, key, default_value, doc)                                              \
 	_Static_assert(sizeof PREFIX #section "_" #key <= NAME_BYTES, #section "." #key);
 #define OPTION_NUMBER(section, key, default_value, min, max, doc)                                  \
@@ -53,6 +58,7 @@ _Static_assert(sizeof rows / sizeof rows[0] <= 64,
 	_Static_assert(sizeof PREFIX #section "_" #key <= NAME_BYTES, #section "." #key);
 #include "config/options.def"
 #undef OPTION_PATH
+#undef OPTION_NAMES
 #undef OPTION_BOOL
 #undef OPTION_NUMBER
 #undef OPTION_SIGNAL
@@ -79,6 +85,7 @@ static void set_default(struct settings *s, const struct row *row)
 {
 	switch (row->type) {
 	case SETTINGS_PATH:
+	case SETTINGS_NAMES:
 		memcpy(field(s, row), row->path, text_length(row->path) + 1);
 		break;
 	case SETTINGS_BOOL:
@@ -109,6 +116,8 @@ static int set_value(struct settings *s, const struct row *row, const char *valu
 	switch (row->type) {
 	case SETTINGS_PATH:
 		return value_parse_path(value, field(s, row), SETTINGS_PATH_BYTES, why);
+	case SETTINGS_NAMES:
+		return value_parse_names(value, field(s, row), SETTINGS_PATH_BYTES, why);
 	case SETTINGS_BOOL:
 		return value_parse_bool(value, field(s, row), why);
 	case SETTINGS_NUMBER:
@@ -125,6 +134,9 @@ static void show_bounds(const struct row *row, struct text *t)
 	switch (row->type) {
 	case SETTINGS_PATH:
 		value_bounds_path(t, SETTINGS_PATH_BYTES);
+		break;
+	case SETTINGS_NAMES:
+		value_bounds_names(t, SETTINGS_PATH_BYTES);
 		break;
 	case SETTINGS_BOOL:
 		value_bounds_bool(t);
@@ -145,6 +157,7 @@ void settings_show(const struct settings *s, unsigned index, struct text *ret_va
 
 	switch (row->type) {
 	case SETTINGS_PATH:
+	case SETTINGS_NAMES:
 		text_str(ret_value, at);
 		break;
 	case SETTINGS_BOOL:
@@ -307,7 +320,8 @@ static bool apply(struct settings *s, const char *name, const char *value, uint6
 			return true;
 		text_str(&why, "; using ");
 		settings_show(s, (unsigned)(row - rows), &why);
-		if (row->type == SETTINGS_PATH && *row->path == '\0')
+		if ((row->type == SETTINGS_PATH || row->type == SETTINGS_NAMES) &&
+		    *row->path == '\0')
 			text_str(&why, "the default");
 	} else if (text_equal(name, PREFIX "CONFIG")) {
 		if (*value == '\0')
@@ -355,4 +369,17 @@ unsigned settings_from_environment(struct settings *s, char *const *envp, settin
 		reports++;
 	}
 	return reports;
+}
+
+bool settings_names(const char *names, const char *name)
+{
+	size_t n = text_length(name);
+
+	while (*names) {
+		if (text_starts(names, name) && (names[n] == ',' || names[n] == '\0'))
+			return true;
+		while (*names && *names++ != ',')
+			;
+	}
+	return false;
 }

@@ -19,11 +19,13 @@
 /* Types of option: the C type of each field. */
 struct settings {
 #define OPTION_PATH(section, key, default_text, doc)		  char section##_##key[SETTINGS_PATH_BYTES];
+#define OPTION_NAMES(section, key, doc)				  char section##_##key[SETTINGS_PATH_BYTES];
 #define OPTION_BOOL(section, key, default_value, doc)		  bool section##_##key;
 #define OPTION_NUMBER(section, key, default_value, min, max, doc) uint64_t section##_##key;
 #define OPTION_SIGNAL(section, key, default_value, doc)		  int section##_##key; /* 0: none */
 #include "config/options.def"
 #undef OPTION_PATH
+#undef OPTION_NAMES
 #undef OPTION_BOOL
 #undef OPTION_NUMBER
 #undef OPTION_SIGNAL
@@ -46,7 +48,13 @@ unsigned settings_from_environment(struct settings *s, char *const *envp, settin
 				   void *opaque);
 
 /* One option, for the command and the documentation. */
-enum settings_type { SETTINGS_PATH, SETTINGS_BOOL, SETTINGS_NUMBER, SETTINGS_SIGNAL };
+enum settings_type {
+	SETTINGS_PATH,
+	SETTINGS_NAMES,
+	SETTINGS_BOOL,
+	SETTINGS_NUMBER,
+	SETTINGS_SIGNAL
+};
 struct settings_option {
 	const char *section, *key, *doc;
 	enum settings_type type;
@@ -62,6 +70,10 @@ bool settings_option(unsigned index, struct settings_option *ret_option);
 /* The value of an option as the text that sets it again.
  * Context: own.  Allocates: no.  Locks: none. */
 void settings_show(const struct settings *s, unsigned index, struct text *ret_value);
+
+/* Is name one of the comma-separated names of an OPTION_NAMES?
+ * Context: own.  Allocates: no.  Locks: none. */
+bool settings_names(const char *names, const char *name);
 
 /* Sets one option by its dotted name ("cpu.hz").  *ret_index, when not NULL, is its position.
  * 0, or -ENOENT (no such option), -EINVAL (a bad value), with the reason in *why and *s unchanged.

@@ -256,6 +256,31 @@ int value_parse_path(const char *s, char *ret_path, size_t size, struct text *wh
 	return s[0] == '/' ? -ENAMETOOLONG : -EINVAL;
 }
 
+void value_bounds_names(struct text *t, size_t size)
+{
+	text_str(t, "names of programs with commas between them, of at most ");
+	text_u64(t, size - 1);
+	text_str(t, " bytes");
+}
+
+int value_parse_names(const char *s, char *ret_names, size_t size, struct text *why)
+{
+	size_t n = text_length(s), part = 0;
+	bool good = n < size;
+
+	for (size_t i = 0; good && i <= n; i++) {
+		good = s[i] != '/' && s[i] != ' ' && (part || (s[i] && s[i] != ','));
+		part = s[i] == ',' ? 0 : part + 1;
+	}
+	if (good) {
+		memcpy(ret_names, s, n + 1);
+		return 0;
+	}
+	text_str(why, "expected ");
+	value_bounds_names(why, size);
+	return -EINVAL;
+}
+
 void value_show_foreign(struct text *t, const char *s)
 {
 	size_t n = text_length(s), end = n;

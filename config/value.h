@@ -29,12 +29,14 @@ int value_parse_signal(const char *s, int *ret_value, struct text *why);
 
 /* An absolute path that fits into size bytes with its NUL.  0, or -EINVAL, -ENAMETOOLONG. */
 int value_parse_path(const char *s, char *ret_path, size_t size, struct text *why);
+int value_parse_names(const char *s, char *ret_names, size_t size, struct text *why);
 
 /* What the parsers accept: "a number from 1 to 1000". */
 void value_bounds_bool(struct text *t);
 void value_bounds_number(struct text *t, uint64_t min, uint64_t max, bool scaled);
 void value_bounds_signal(struct text *t);
 void value_bounds_path(struct text *t, size_t size);
+void value_bounds_names(struct text *t, size_t size);
 
 /* The text that gives the same value back. */
 void value_show_number(struct text *t, uint64_t v, bool scaled);

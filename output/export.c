@@ -275,6 +275,7 @@ static int dump_steps(struct dump *d)
 		rc = locations_resolve(&d->locations);
 	if (rc == 0)
 		rc = sink_dir_open(&d->dir, d->request->dir, &d->problem);
+	d->dir.writer = d->request->writer;
 	if (rc < 0)
 		return rc;
 	choose_number(d);

@@ -212,12 +212,11 @@ int sink_create(struct sink *s, const struct sink_dir *d, const char *name, stru
 		s->dir = NULL;
 		return explain(problem, name, "name too long", -ENAMETOOLONG);
 	}
-	/* The writer's id keeps two writers of one name (a dump and `cprof recover`) apart. */
 	t = TEXT_ON(s->temp);
 	text_char(&t, '.');
 	text_str(&t, name);
 	text_char(&t, '.');
-	text_u64(&t, (uint64_t)sys_gettid());
+	text_u64(&t, d->writer ? d->writer : (uint64_t)sys_gettid());
 	int flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW;
 	s->fd = sys_openat(d->fd, s->temp, flags, 0600);
 	if (s->fd == -EEXIST) { /* left by a writer with our id that was killed */

@@ -27,6 +27,9 @@
 
 struct sink_dir {
 	int fd; /* -1: closed */
+	/* In the name of temporary files: keeps two writers of one name (a dump and `cprof recover`)
+	 * apart, and lets a writer replace what one of its own, killed, has left.  0: the thread id. */
+	uint32_t writer;
 	char path[SINK_PATH_BYTES];
 };
 

@@ -100,8 +100,8 @@ static struct {
 	struct store *store;
 	struct arena arena; /* here, so that the memory of a killed dumper can be given back */
 	int result;
-	char problem[256];
-	char told[256]; /* the last line said, "" after a dump that worked */
+	char problem[384];
+	char told[384]; /* the last line said, "" after a dump that worked */
 } job;
 static _Atomic bool in_place_only; /* a dumper was refused */
 static _Atomic bool to_be_said;	   /* job.problem */
@@ -146,6 +146,7 @@ static void write_files(void *unused)
 		.now_monotonic_ns = sys_clock_ns(CLOCK_MONOTONIC),
 		.comments = comments,
 		.arena = &job.arena,
+		.writer = (uint32_t)host.pid,
 		.max_files = host.settings.output_max_files,
 		.max_bytes = host.settings.output_max_bytes,
 	};

@@ -10,6 +10,7 @@
 
 #include "core/sys.h"
 #include "core/text.h"
+#include "preload/actions.h"
 #include "preload/dump.h"
 #include "preload/interpose.h"
 #include "preload/interval.h"
@@ -113,11 +114,26 @@ static void begin_life(void)
 		atomic_store_explicit(alive, 1, memory_order_relaxed);
 }
 
+/* [follow] fork = no: nothing of ours is left but memory.  There is no timer and nothing is pending in a
+ * child of fork, so its signals may have their own actions. */
+static void leave_child(void)
+{
+	host.on = false;
+	recorder_after_fork();
+	dump_after_fork();
+	thread_set_self(NULL);
+	actions_give_back();
+}
+
 /* In a child that has a copy of our state.  Our signals are blocked: a dump would take the parent's
  * store for ours. */
 static void become_child(void)
 {
 	begin_life();
+	if (!host.settings.follow_fork) {
+		leave_child();
+		return;
+	}
 	uw_after_fork();
 	modules_changed();
 	recorder_after_fork();
@@ -168,10 +184,13 @@ static void after_fork_parent(void)
 
 static void after_fork_child(void)
 {
+
 	/* An earlier handler of the host may have asked host_is_here(), which has done it then. */
 	if (!host_is_here())
 		become_child();
 	after_fork_parent();
+	if (!host.on)
+		mask_make_real(true);
 }
 
 /* ---- start and end ---- */
@@ -192,6 +211,36 @@ static void name_program(const char *argv0)
 	if (n == 0 || host.program[0] == '.')
 		host.program[0] = n ? '_' : 'x';
 	host.program[n ? n : 1] = '\0';
+}
+
+/* [follow] exec = no: children must not load us.  The host's own environment is edited in place, by
+ * making one string shorter, before anything of the host has run: so also system(3) and popen(3), which
+ * pass it on inside libc, start programs without us. */
+static void leave_environment(char *const *envp)
+{
+	static const char variable[] = "LD_PRELOAD=", library[] = "libcprof.so";
+	char *list = NULL, *to, *from;
+
+	for (; *envp && !list; envp++)
+		if (text_starts(*envp, variable))
+			list = *envp + sizeof variable - 1;
+	for (to = from = list; from && *from;) {
+		char *entry = to;
+
+		while (*from && *from != ':' && *from != ' ')
+			*to++ = *from++;
+		char after = *from;
+		*to = '\0';
+		if (text_equal(text_basename(entry), library))
+			to = entry;
+		else if (after)
+			*to++ = after;
+		from += after != '\0';
+	}
+	if (to > list && (to[-1] == ':' || to[-1] == ' '))
+		to--;
+	if (to)
+		*to = '\0';
 }
 
 static void report(void *opaque, const char *line)
@@ -228,6 +277,11 @@ static void start(const char *argv0, char *const *envp)
 	settings_defaults(&host.settings);
 	(void)settings_from_environment(&host.settings, envp, report, NULL);
 	name_program(argv0);
+	if (!host.settings.follow_exec)
+		leave_environment(envp);
+	if (host.settings.follow_only[0] &&
+	    !settings_names(host.settings.follow_only, text_basename(argv0)))
+		return;
 
 	void *page =
 		sys_mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);

@@ -28,6 +28,25 @@ for who in parent child grandchild; do
 done
 claim stores_are_removed_at_exit "$(ls "$scratch/store")" test -z "$(ls "$scratch/store")"
 
+# Who is followed.
+fresh follow
+say=$(CPROF_FOLLOW_EXEC=no LD_PRELOAD="/nonexistent.so:$LIB" sh -c 'echo "$LD_PRELOAD"; exec cat /proc/self/maps' 2> "$scratch/err")
+claim follow_exec_no_takes_only_us_out "$(head -1 <<< "$say")" test "$(head -1 <<< "$say")" = /nonexistent.so
+claim follow_exec_no_leaves_programs_alone "libcprof.so is loaded" test "$(grep -c libcprof <<< "$say")" = 0
+fresh follow_fork
+read -r parent child grandchild < <(CPROF_FOLLOW_FORK=no under "$P/forker" | tr '\n' ' ')
+claim follow_fork_no_profiles_the_parent_only "$(ls "$out")" test "$(ls "$out")" = "forker.$parent.cpu.1.pb.gz"
+fresh follow_only
+CPROF_FOLLOW_ONLY=none,threads under sh -c "$P/forker; $P/threads 1 300 1" > /dev/null
+claim follow_only_profiles_what_it_names "$(ls "$out")" test "$(ls "$out" | sed 's/\..*//' | sort -u)" = threads
+
+# An interval: only when there is something to write.
+fresh interval
+CPROF_OUTPUT_INTERVAL=1 LD_PRELOAD=$LIB sh -c "$P/threads 1 3300 1; sleep 2.5" > "$scratch/ns"
+claim interval_dumps_and_the_last_window "$(ls "$out")" test "$(ls "$out" | grep -c '^threads')" = 4
+near interval_windows_add_up "$($PROFILE total $(ls "$out"/threads.*))" "$(cat "$scratch/ns")" 3
+claim interval_of_an_idle_process_writes_nothing "$(ls "$out")" test "$(ls "$out" | grep -c '^sh\|^sleep')" = 0
+
 # exec: a pending SIGPROF would kill the new image.
 fresh exec
 CPROF_CPU_HZ=1000 under "$P/exec_chain" 300

@@ -42,12 +42,14 @@ TEST(settings_defaults_are_those_of_the_table)
 	memset(&s, 0x5a, sizeof s);
 	settings_defaults(&s);
 #define OPTION_PATH(section, key, default_text, doc)  CHECK_STR(s.section##_##key, default_text);
+#define OPTION_NAMES(section, key, doc)		      CHECK_STR(s.section##_##key, "");
 #define OPTION_BOOL(section, key, default_value, doc) CHECK_EQ(s.section##_##key, default_value);
 #define OPTION_NUMBER(section, key, default_value, min, max, doc)                                  \
 	CHECK_EQ(s.section##_##key, default_value);
 #define OPTION_SIGNAL(section, key, default_value, doc) CHECK_EQ(s.section##_##key, default_value);
 #include "config/options.def"
 #undef OPTION_PATH
+#undef OPTION_NAMES
 #undef OPTION_BOOL
 #undef OPTION_NUMBER
 #undef OPTION_SIGNAL
@@ -329,11 +331,13 @@ TEST(settings_reports_are_one_bounded_clean_line)
 enum {
 	option_count = 0
 #define OPTION_PATH(...)   +1
+#define OPTION_NAMES(...)  +1
 #define OPTION_BOOL(...)   +1
 #define OPTION_NUMBER(...) +1
 #define OPTION_SIGNAL(...) +1
 #include "config/options.def"
 #undef OPTION_PATH
+#undef OPTION_NAMES
 #undef OPTION_BOOL
 #undef OPTION_NUMBER
 #undef OPTION_SIGNAL
