@@ -9,7 +9,13 @@
 # services.sh [NAME...]: only these parts.
 . tests/support/lib.sh
 # Processes that a scenario kills leave their stores, as they should.
-trap 'rm -f $(grep -lsF "$scratch/" /dev/shm/cprof-*/*.store) && rm -rf "$scratch"' EXIT
+trap 'rm -f $(stores_with "$scratch/"); rm -rf "$scratch"' EXIT
+stores_with() { # TEXT: in the first page of a store stands where its profiles go
+	local f
+	for f in $(find /dev/shm/cprof-*/ -name '*.store' -newer "$scratch/reaper.py" 2> /dev/null); do
+		head -c 8192 "$f" 2> /dev/null | grep -qF "$1" && echo "$f"
+	done
+}
 P=$(($$ % 20000 + 20000)) # the first of our ports
 chmod 755 "$scratch"      # services run as other users
 cp "$LIB" "$scratch/libcprof.so"
@@ -76,21 +82,34 @@ reaper() { exec python3 "$scratch/reaper.py" "$@"; }
 
 # ---- what is left ----
 
+# all_stacks: "pid stack", a line for each stack of each profile in $out; one process reads them all.
+all_stacks() {
+	python3 - "$ROOT/tests/support" $(files) << 'PY'
+import os, sys
+sys.path.insert(0, sys.argv[1])
+sys.dont_write_bytecode = True
+from profile import Profile
+for path in sys.argv[2:]:
+    for names, _, _ in Profile(path).stacks:
+        print(os.path.basename(path).split(".cpu.")[0].split(".")[-1], ";".join(reversed(names)))
+PY
+}
+
 of_pid() { ls -v "$out"/*."$1".cpu.*.pb.gz 2> /dev/null; }
 stacks_of() { # PID: nothing when it has no profile
 	local f
 	f=$(of_pid "$1")
 	[ -n "$f" ] && $PROFILE stacks $f
 }
-stores() { grep -lsF "$out" /dev/shm/cprof-*/*.store; }
+stores() { stores_with "$out"; }
 no_stores() { [ -z "$(stores)" ]; }
 # tidy NAME: the processes have ended in an orderly way: no store, no half file, no frame of ours.
 tidy() {
-	wait_for 5 no_stores
+	wait_for 2 no_stores
 	claim "$1_leaves_no_store" "$(stores | tr '\n' ' ')" no_stores
 	wait_for 5 no_half_files
 	claim "$1_leaves_no_half_file" "$(ls -A "$out" | tr '\n' ' ')" no_half_files
-	$PROFILE stacks $(files) > "$scratch/stacks"
+	all_stacks > "$scratch/stacks"
 	claim "$1_has_no_trouble_to_tell" "$(troubles_told | head -2)" test -z "$(troubles_told)"
 	claim "$1_shows_no_frame_of_ours" "$(grep -m1 -E 'libcprof|;on_prof|;on_dump' "$scratch/stacks")" no_frames_of_ours
 }
@@ -102,7 +121,7 @@ in_some_stack() {
 	wait_for 5 some_stack_has "$2"
 	claim "$1" "$(files | wc -l) files; $($PROFILE flat $(files) 2> /dev/null | head -5 | tr '\n\t' '; ')" some_stack_has "$2"
 }
-some_stack_has() { [ -n "$(files)" ] && $PROFILE stacks $(files) | grep -qE "$1"; }
+some_stack_has() { all_stacks > "$scratch/stacks" && grep -qE " $1" "$scratch/stacks"; }
 same_result() { # NAME FILE_WITHOUT FILE_WITH
 	claim "$1" "$(diff "$2" "$3" | head -6 | tr '\n' '|')" cmp -s "$2" "$3"
 }
@@ -152,12 +171,12 @@ CONF
 	wait_for 5 listens "$port"
 	wait_for 5 test -s "$dir/logs/pid"
 	old=$(cat "$dir/logs/pid")
-	ab -r -q -t 4 -n 10000000 -c 8 -H 'Accept-Encoding: gzip' "http://127.0.0.1:$port/page.txt" > "$dir/ab" 2>&1 &
+	ab -r -q -t 3 -n 10000000 -c 8 -H 'Accept-Encoding: gzip' "http://127.0.0.1:$port/page.txt" > "$dir/ab" 2>&1 &
 	load=$!
-	sleep 0.8
+	sleep 0.7
 	kill -HUP "$old"
 	wait_for 5 started "$dir/logs/error" 4
-	sleep 0.8
+	sleep 0.6
 	mv "$dir/logs/access" "$dir/logs/access.old"
 	kill -USR1 "$old"
 	wait_for 5 test -s "$dir/logs/access" && echo "logs reopened"
@@ -188,7 +207,7 @@ PY
 started() { [ "$(grep -c 'start worker process [0-9]' "$1")" -ge "$2" ]; }
 started_masters() { grep 'start worker processes' "$1" | sed -E 's/.* ([0-9]+)#.*/\1/' | sort -u | wc -l; }
 # Workers that answered so many requests that a hundred ms must have gone into them.
-busy_workers() { cat "$scratch/$1"/logs/access* | awk '{ n[$1]++ } END { for (p in n) if (n[p] >= 1500) print p }'; }
+busy_workers() { cat "$scratch/$1"/logs/access* | awk '{ n[$1]++ } END { for (p in n) if (n[p] >= 1000) print p }'; }
 worker_profiled() { stacks_of "$1" | grep -qE 'main;ngx_master_process_cycle;.*;ngx_process_events_and_timers;.*;ngx_http_core_run_phases;'; }
 
 nginx_profiles() { # NAME
@@ -286,24 +305,20 @@ ask_while_working() { # a dump of a backend in the middle of a statement
 	wait $!
 	[ "$(tr '\n' ' ' < "$scratch/backend")" = "1000 alive " ] || echo "the backend said $(cat "$scratch/backend")"
 }
-backends() { # pids of all that ran statements
-	local f
-	for f in $(files); do
-		$PROFILE stacks "$f" | grep -q ';PostgresMain;' && echo "$f" | sed -E 's/.*postgres\.([0-9]+)\..*/\1/'
-	done | sort -u
+load_is_profiled() { # a load of five connections, and those that asked in between may have files too
+	all_stacks > "$scratch/stacks"
+	[ "$(grep ';PostgresMain;' "$scratch/stacks" | cut -d' ' -f1 | sort -u | wc -l)" -ge 5 ]
 }
-load_is_profiled() { [ "$(backends | wc -l)" -ge 5 ]; }
 postgres_profiles() { # NAME
-	local mixed='' f n
+	local mixed
 	wait_for 5 load_is_profiled
-	claim "$1_each_backend_has_a_profile" "$(backends | wc -l) of the load's 5: $(ls "$out" | tr '\n' ' ')" load_is_profiled
-	in_some_stack "$1_statements_are_where_they_belong" '^_start;.*;main;PostmasterMain;.*;PostgresMain;.*PortalRun;.*;standard_ExecutorRun;.*ExecScan'
-	in_some_stack "$1_load_is_a_copy" ';PostgresMain;.*;DoCopy;CopyFrom;'
+	claim "$1_each_backend_has_a_profile" "$(ls "$out" | tr '\n' ' ')" load_is_profiled
+	claim "$1_statements_are_where_they_belong" "no such stack" \
+		grep -qE ' _start;.*;main;PostmasterMain;.*;PostgresMain;.*PortalRun;.*;standard_ExecutorRun;.*ExecScan' "$scratch/stacks"
+	claim "$1_load_is_a_copy" "no such stack" grep -q ';PostgresMain;.*;DoCopy;CopyFrom;' "$scratch/stacks"
 	# What a process does for a living shows in no other's profile: each has at most one of these.
-	for f in $(files); do
-		n=$($PROFILE stacks "$f" | grep -oE ';(PostgresMain|CheckpointerMain|BackgroundWriterMain|WalWriterMain|StartupProcessMain|StartBackgroundWorker);' | sort -u | wc -l)
-		[ "$n" -le 1 ] || mixed="$mixed $(basename "$f")"
-	done
+	mixed=$(grep -oE '^[0-9]+ |;(PostgresMain|CheckpointerMain|BackgroundWriterMain|WalWriterMain|StartupProcessMain|StartBackgroundWorker);' "$scratch/stacks" |
+		awk '/^[0-9]/ { pid = $1; next } { if (has[pid] && has[pid] != $1) print pid, has[pid], $1; has[pid] = $1 }')
 	claim "$1_nobodys_samples_in_anothers_profile" "$mixed" test -z "$mixed"
 	tidy "$1"
 }
@@ -612,17 +627,18 @@ part_python() {
 	local python=/usr/bin/python3
 	have python $python || return
 	twice python_subprocess $python "$scratch/subprocesses.py"
-	in_some_stack python_subprocess_is_profiled '^_start;.*;Py_RunMain;.*;_PyEval_EvalFrameDefault;.*;clock_gettime;'
+	in_some_stack python_subprocess_is_profiled '_start;.*;Py_RunMain;.*;_PyEval_EvalFrameDefault;.*;clock_gettime;'
 	# preexec_fn burns before exec, in a file of its own; after exec the same process is another program.
-	wait_for 5 second_files
-	claim python_preexec_and_what_follows_are_two_windows "$(ls "$out" | tr '\n' ' ')" second_files
+	wait_for 5 has_second_file
+	claim python_preexec_and_what_follows_are_two_windows "$(ls "$out" | tr '\n' ' ')" has_second_file
 	claim python_preexec_is_in_the_first_window_only "$($PROFILE flat $(second_files) | head -3)" preexec_is_apart
 	twice python_multiprocessing_fork $python "$scratch/multi.py" fork
-	in_some_stack python_pool_is_profiled '^_start;.*;Py_RunMain;.*;_PyEval_EvalFrameDefault;.*;clock_gettime;'
+	in_some_stack python_pool_is_profiled '_start;.*;Py_RunMain;.*;_PyEval_EvalFrameDefault;.*;clock_gettime;'
 	claim python_pool_workers_have_files_of_their_own "$(ls "$out" | tr '\n' ' ')" test "$(files | wc -l)" -ge 3
 	twice python_multiprocessing_spawn_and_forkserver $python "$scratch/multi.py" spawn forkserver
 }
 second_files() { ls "$out"/*.cpu.2.pb.gz 2> /dev/null; }
+has_second_file() { [ -n "$(second_files)" ]; }
 preexec_is_apart() {
 	local f
 	for f in $(second_files); do
@@ -671,8 +687,8 @@ JS
 part_node() {
 	have node node || return
 	twice node node "$scratch/node.js"
-	in_some_stack node_is_profiled '^_start;.*;node::Start;.*;uv_run;'
-	in_some_stack node_workers_are_profiled 'start_thread;.*node::worker::Worker'
+	in_some_stack node_is_profiled '_start;.*;node::Start;.*;uv_run;'
+	in_some_stack node_workers_are_profiled '.*start_thread;.*node::worker::Worker'
 	tidy node
 }
 
@@ -688,7 +704,7 @@ kill -USR1 $$; kill -USR2 $$; echo "after traps"
 for i in 1 2 3; do wait -n; echo "wait -n $?"; done
 wait -n; echo "none left $?"
 sleep 30 & p=$!; kill -TERM $p; wait $p; echo "term $?"
-sleep 30 & p=$!; kill -STOP $p; sleep 0.1; jobs | sed 's/  */ /g'; kill -CONT $p; kill -KILL $p; wait $p; echo "kill $?"
+sleep 30 & p=$!; jobs | sed 's/  */ /g'; { kill -KILL $p; wait $p; } 2> /dev/null; echo "kill $?"
 (trap 'echo child trap; exit 9' TERM; echo ready >&3; while :; do burn 100; done) 3> >(read -r x; echo "got $x" > ready) & p=$!
 while [ ! -s ready ]; do sleep 0.02; done; kill -TERM $p; wait $p; echo "trapped $?"
 coproc C { while read -r l; do echo "co $l"; done; exit 6; }
@@ -711,8 +727,8 @@ exit 12
 BASH
 part_bash() {
 	twice bash bash "$scratch/jobs.sh"
-	in_some_stack bash_is_profiled '^_start;.*;main;reader_loop;execute_command;execute_command_internal;'
-	in_some_stack bash_subshell_is_profiled ';command_substitute;parse_and_execute;'
+	in_some_stack bash_is_profiled '_start;.*;main;reader_loop;execute_command;execute_command_internal;'
+	in_some_stack bash_subshell_is_profiled '.*;command_substitute;parse_and_execute;'
 }
 
 # ---- git ----
@@ -751,14 +767,14 @@ git rev-list --all --objects -- dir0 dir1 dir2 | grep -c dir
 git fsck --full --strict && echo "fsck $?"
 git rev-list main~1 --objects | sha1sum
 git archive main~1 | sha1sum
-git grep -c "line 7 " main~1 -- dir0 dir1 | head -3
+git grep -c "line 7 " main~1 -- dir0 dir1
 git bisect start -q main~1 main~60; git bisect run sh -c 'git rev-list --count HEAD | awk "{ exit \$1 > 90 }"' > said; tail -2 said | sed 's/[0-9]*\.[0-9]*s//'
 git bisect reset -q 2> said2; git blame -s main~1 dir2/file2 | sha1sum
 git rev-parse no-such; echo "not reached"
 BASH
 part_git() {
 	twice git bash "$scratch/git.sh"
-	in_some_stack git_repack_is_profiled 'start_thread;(.*;)?\[git\]|^_start;.*;main;.*;\[git\]|;deflate'
+	in_some_stack git_repack_is_profiled '.*start_thread;(.*;)?\[git\]|_start;.*;main;.*;\[git\]|;deflate'
 	tidy git
 }
 
@@ -781,7 +797,7 @@ make_project() { # DIR
 		for (f = 0; f < 30; f++) {
 			out = dir "/f" f ".c"
 			print "#include <stdio.h>\n#include <stdlib.h>\n#include <string.h>\n" > out
-			for (i = 0; i < 30; i++)
+			for (i = 0; i < 26; i++)
 				printf "int f%d_%d(const char *s, int n) { int a = 0, v[32]; for (int i = 0; i < 32; i++) v[i] = i * n; for (int i = 0; i < n; i++) { switch (s[i] %% 7) { case 0: a += %d; break; case 1: a ^= i * %d; break; case 2: a -= (int)strlen(s + i); break; default: a = a * 31 + s[i] + v[a & 31]; } } return a; }\n", f, i, i + f, i * 7 + 1 > out
 			close(out)
 		}
@@ -834,7 +850,7 @@ part_make() {
 	done < "$scratch/used.with"
 	claim make_has_compilers_to_measure "$n over 0.1 s" test $n -ge 20
 	near "make_profiles_of_${n}_compilers_add_up" $profiled $cpu 5
-	in_some_stack make_compilers_are_where_they_belong '^_start;.*;main;toplev::main;.*;execute_pass_list'
+	in_some_stack make_compilers_are_where_they_belong '_start;.*;main;toplev::main;.*;execute_pass_list'
 	tidy make
 }
 
@@ -846,7 +862,7 @@ stressed() {
 	shift
 	for run in without with; do
 		place "$name.$run" $run
-		(cd /tmp && timeout 20 "${as[@]}" "${with[@]}" stress-ng --verify --temp-path "$scratch/stress" "$@") > "$scratch/$run.out" 2>&1
+		(cd /tmp && timeout 60 "${as[@]}" "${with[@]}" stress-ng --verify --temp-path "$scratch/stress" "$@") > "$scratch/$run.out" 2>&1
 		echo "exit $?" >> "$scratch/$run.out"
 		if ! unharmed "$scratch/$run.out"; then
 			if [ $run = without ]; then
@@ -866,13 +882,13 @@ part_stress() {
 	have stress_ng stress-ng || return
 	become nobody # not all of them run as root
 	mkdir -m 777 "$scratch/stress"
-	stressed fork --fork 2 --fork-ops 1500
-	stressed vfork --vfork 2 --vfork-ops 2000
-	stressed clone --clone 2 --clone-ops 1000
-	stressed exec --exec 2 --exec-ops 150
+	stressed fork --fork 2 --fork-ops 1500 -t 1
+	stressed vfork --vfork 2 --vfork-ops 2000 -t 1
+	stressed clone --clone 2 --clone-ops 1000 -t 1
+	stressed exec --exec 2 --exec-ops 40 -t 1
 	for s in signal:20000 sigq:20000 sigsuspend:20000 sigfd:20000 sigpending:20000 kill:5000 sigabrt:300 sigio:5000 \
 		timer:3000 timerfd:3000 itimer:3000 nanosleep:1000 clock:500 pthread:2000 dynlib:500; do
-		stressed "${s%:*}" "--${s%:*}" 2 "--${s%:*}-ops" "${s#*:}" -t 2
+		stressed "${s%:*}" "--${s%:*}" 2 "--${s%:*}-ops" "${s#*:}" -t 1
 	done
 }
 
@@ -899,8 +915,8 @@ C
 	place destructor
 	"${with[@]}" "$d/late"
 	claim late_destructor_exits_as_without_us "exit $?" test $? = 0
-	wait_for 2 some_stack_has ';burn_last'
-	claim cpu_of_a_destructor_after_ours_is_in_a_profile "$(ls "$out" | tr '\n' ' ')" some_stack_has ';burn_last'
+	wait_for 2 some_stack_has '.*;burn_last'
+	claim cpu_of_a_destructor_after_ours_is_in_a_profile "$(ls "$out" | tr '\n' ' ')" some_stack_has '.*;burn_last'
 	tidy late_destructor
 }
 # exec keeps the thread's CPU clock: what the image before it has used is in its own window and in no other.
@@ -916,7 +932,7 @@ if len(sys.argv) == 1:
 PY
 	$python "$scratch/measure.py" "$scratch/exec.used" "${with[@]}" $python "$scratch/exec.py"
 	used=$(awk '{ print $3 }' "$scratch/exec.used")
-	wait_for 5 second_files > /dev/null
+	wait_for 5 has_second_file
 	near cpu_before_exec_is_counted_once "$($PROFILE total $(files))" "$used" 8
 	tidy exec
 }
@@ -971,5 +987,8 @@ PY
 	same_result signals_that_the_host_ignores_stay_ignored_over_exec "$scratch/ignored.without.out" "$scratch/ignored.with.out"
 }
 
-for part in ${*:-nginx postgres memcached python node bash git make stress destructor exec drop ignored}; do part_$part; done
+for part in ${*:-nginx postgres memcached python node bash git make stress destructor exec drop ignored}; do
+	part_$part
+	[ -n "$SHOW_TIMES" ] && times > "$scratch/times" && echo "# after $part: $SECONDS s, CPU of shell, children: $(tr '\n' ' ' < "$scratch/times")"
+done
 finish
