@@ -171,21 +171,23 @@ CONF
 	wait_for 5 listens "$port"
 	wait_for 5 test -s "$dir/logs/pid"
 	old=$(cat "$dir/logs/pid")
-	ab -r -q -t 3 -n 10000000 -c 8 -H 'Accept-Encoding: gzip' "http://127.0.0.1:$port/page.txt" > "$dir/ab" 2>&1 &
+	ab -r -q -t 60 -n 10000000 -c 8 -H 'Accept-Encoding: gzip' "http://127.0.0.1:$port/page.txt" > "$dir/ab" 2>&1 &
 	load=$!
-	sleep 0.7
+	sleep 0.6
 	kill -HUP "$old"
 	wait_for 5 started "$dir/logs/error" 4
 	sleep 0.6
 	mv "$dir/logs/access" "$dir/logs/access.old"
 	kill -USR1 "$old"
-	wait_for 5 test -s "$dir/logs/access" && echo "logs reopened"
+	wait_for 10 test -e "$dir/logs/access" && echo "logs reopened"
 	kill -USR2 "$old"
 	wait_for 5 test -s "$dir/logs/pid.oldbin"
-	wait_for 5 started "$dir/logs/error" 6 && echo "new binary started"
+	wait_for 10 started "$dir/logs/error" 6 && echo "new binary started"
 	new=$(cat "$dir/logs/pid")
 	kill -QUIT "$old"
-	wait_for 5 gone "$old" && echo "old master gone"
+	wait_for 10 gone "$old" && echo "old master gone"
+	sleep 0.6
+	kill -INT $load # it ends with its report
 	wait $load
 	python3 - "http://127.0.0.1:$port/page.txt" "$dir/html/page.txt" << 'PY'
 import sys, urllib.request
@@ -195,7 +197,7 @@ PY
 	kill -QUIT "$new"
 	wait_for 10 gone "$reaper" || kill -KILL "$new"
 	wait $reaper
-	# What ab has not fetched when its time is up is cut by it (499) and no failure.
+	# What ab has not fetched when it is ended is cut by it (499) and no failure.
 	grep -E '^(Failed|Non-2xx)' "$dir/ab" | tr -s ' '
 	cat "$dir"/logs/access* | awk '$2 != 200 && $2 != 499' | sort | uniq -c
 	echo "masters $(started_masters "$dir/logs/error"), workers $(grep -c 'start worker process [0-9]' "$dir/logs/error")"
@@ -240,6 +242,7 @@ part_nginx() {
 	place nginx
 	nginx_life nginx $((P + 1)) > "$scratch/nginx.with"
 	same_result nginx_reloads_upgrades_and_ends_the_same "$scratch/nginx.without" "$scratch/nginx.with"
+	claim nginx_fails_no_request "$(cat "$scratch/nginx.with")" grep -qx 'Failed requests: 0' "$scratch/nginx.with"
 	nginx_profiles nginx
 	old=$(echo $nginx_masters | cut -d' ' -f1)
 	wait_for 5 test -n "$(of_pid "$old")"
