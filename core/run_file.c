@@ -2,6 +2,7 @@
 #include "core/run_file.h"
 
 #include <errno.h>
+#include <linux/fs.h>
 #include <stddef.h>
 
 #include "core/store_format.h"
@@ -12,6 +13,7 @@
 #define PAGE	    4096u
 #define TMPFS_SHARE 8
 #define NAME_TRIES  16
+#define DEFAULT_DIR "/dev/shm/cprof-"
 
 /* A directory of ours alone: a real one, owned by us, closed to everybody else.  fd or -errno. */
 int run_file_dir(struct text *path, const char *store_dir, uint32_t uid)
@@ -21,7 +23,7 @@ int run_file_dir(struct text *path, const char *store_dir, uint32_t uid)
 	if (store_dir[0]) {
 		text_str(path, store_dir);
 	} else {
-		text_str(path, "/dev/shm/cprof-");
+		text_str(path, DEFAULT_DIR);
 		text_u64(path, uid);
 		(void)sys_mkdir(path->buf, 0700);
 	}
@@ -98,6 +100,40 @@ int run_file_create(struct text *path, const char *dir, uint32_t uid, uint32_t p
 	fd = create_in(at, path, pid, start_ticks);
 	sys_close(at);
 	return fd;
+}
+
+int run_file_give(const char *from, uint32_t uid, struct text *path)
+{
+	const char *name = text_basename(from);
+	struct stat st;
+	int dir, rc;
+
+	text_str(path, DEFAULT_DIR);
+	text_u64(path, uid);
+	bool made = sys_mkdir(path->buf, 0700) == 0;
+	dir = sys_open(path->buf, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
+	if (dir < 0)
+		return dir;
+	if (made)
+		(void)SYS_CALL(SYS_fchown, dir, uid, -1, 0, 0, 0);
+	rc = sys_fstat(dir, &st);
+	if (rc == 0 && (st.st_uid != uid || (st.st_mode & 077)))
+		rc = -EPERM;
+	text_char(path, '/');
+	text_str(path, name);
+	if (rc == 0 && path->cut)
+		rc = -ENAMETOOLONG;
+	/* By descriptor and before it moves: in the other directory its name is theirs to change. */
+	int fd = rc == 0 ? sys_open(from, O_RDONLY | O_NOFOLLOW, 0) : rc;
+	rc = fd < 0 ? fd : (int)SYS_CALL(SYS_fchown, fd, uid, -1, 0, 0, 0);
+	if (rc == 0)
+		rc = (int)SYS_CALL(SYS_renameat2, AT_FDCWD, from, dir, name, RENAME_NOREPLACE, 0);
+	if (rc < 0 && fd >= 0)
+		(void)SYS_CALL(SYS_fchown, fd, 0, -1, 0, 0, 0);
+	if (fd >= 0)
+		sys_close(fd);
+	sys_close(dir);
+	return rc;
 }
 
 uint64_t run_file_budget(int fd, uint64_t max_bytes)

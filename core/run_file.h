@@ -24,6 +24,11 @@ int run_file_dir(struct text *path, const char *dir, uint32_t uid);
 int run_file_create(struct text *path, const char *dir, uint32_t uid, uint32_t pid,
 		    uint64_t start_ticks);
 
+/* Moves the file to the default directory of another user, made 0700 and theirs when missing, and makes
+ * it theirs; *path is then the new one.  For root only.  0 or -errno, with nothing changed.
+ * Context: signal.  Allocates: no.  Locks: none. */
+int run_file_give(const char *from, uint32_t uid, struct text *path);
+
 /* How many bytes the file may have: at most max_bytes, an eighth of what is free (the host uses
  * /dev/shm too) and RLIMIT_FSIZE; 0 when it has no room.
  * Context: signal.  Allocates: no.  Locks: none. */

@@ -276,7 +276,7 @@ static void request(bool force)
 	const uint64_t all = ~UINT64_C(0);
 	uint64_t mask;
 
-	if (!host_is_here())
+	if (!host_is_here() || recorder_has_ended())
 		return;
 	(void)sys_sigmask(SIG_SETMASK, &all, &mask);
 	dump_collect();

@@ -186,6 +186,17 @@ static bool set_policy(int policy)
 	return SYS_CALL(SYS_sched_setscheduler, 0, policy, &none, 0, 0, 0) == 0;
 }
 
+/* After unshare(CLONE_NEWPID) the first child becomes init of the new namespace, and when it ends there
+ * are no others: that must not be ours. */
+static bool children_are_elsewhere(void)
+{
+	struct stat own, childrens;
+
+	return sys_fstatat(AT_FDCWD, "/proc/self/ns/pid", &own, 0) == 0 &&
+	       sys_fstatat(AT_FDCWD, "/proc/self/ns/pid_for_children", &childrens, 0) == 0 &&
+	       own.st_ino != childrens.st_ino;
+}
+
 int dumper_start(void (*run)(void))
 {
 	bool ordinary = SYS_CALL(SYS_sched_getscheduler, 0, 0, 0, 0, 0, 0) == SCHED_OTHER;
@@ -195,6 +206,8 @@ int dumper_start(void (*run)(void))
 
 	if (!top)
 		return -ENOMEM;
+	if (children_are_elsewhere())
+		return -EPERM;
 	while (n < PIDS && atomic_load_explicit(&pids[n], memory_order_relaxed))
 		n++;
 	if (n == PIDS)

@@ -263,6 +263,8 @@ static void begin_main_thread(void)
 	t->prof_hidden = (mask & MASK_PROF) != 0;
 	(void)pthread_setspecific(end_key, t);
 	sampler_thread_begin(t);
+	/* exec keeps the CPU clock: what the program before has used is not ours to tell. */
+	sampler_thread_from_now(t);
 }
 
 static void start(const char *argv0, char *const *envp)
@@ -289,7 +291,8 @@ static void start(const char *argv0, char *const *envp)
 		alive = page;
 	begin_life();
 	if (!host.settings.cpu_enabled || pthread_key_create(&end_key, on_thread_end) != 0 ||
-	    pthread_atfork(before_fork, after_fork_parent, after_fork_child) != 0)
+	    pthread_atfork(before_fork, after_fork_parent, after_fork_child) != 0 ||
+	    at_quick_exit(host_exit) != 0) /* the first to be set is the last to run */
 		return;
 	modules_init();
 	host.on = true;
@@ -330,7 +333,7 @@ void host_exit(void)
 	bool complete = dump_last(host.settings.output_on_exit);
 	thread_busy_end();
 	if (complete)
-		recorder_unlink();
+		recorder_end();
 }
 
 __attribute__((constructor)) static void construct(int argc, char **argv, char **envp)
@@ -338,7 +341,18 @@ __attribute__((constructor)) static void construct(int argc, char **argv, char *
 	start(argc > 0 ? argv[0] : "", envp);
 }
 
+extern int __cxa_atexit(void (*run)(void *), void *argument, void *dso);
+
+static void end_at_last(void *unused)
+{
+	(void)unused;
+	host_exit();
+}
+
+/* The loader runs this before the destructors of most libraries.  What is registered meanwhile, exit(3)
+ * runs when the loader is done; there is room, since handlers have run before. */
 __attribute__((destructor)) static void destruct(void)
 {
-	host_exit();
+	if (host.on && __cxa_atexit(end_at_last, NULL, NULL) != 0)
+		host_exit();
 }

@@ -5,6 +5,7 @@
 
 #include "core/process.h"
 #include "core/run_sweep.h"
+#include "core/run_file.h"
 #include "core/sys.h"
 #include "core/text.h"
 #include "preload/host.h"
@@ -15,6 +16,7 @@
 enum { NONE, MAKING, READY, FAILED };
 
 static _Atomic int state;
+static _Atomic bool ended; /* nothing is recorded any more */
 static struct store store;
 static char exe[512];
 static char remark[128];			/* constant once the store is there */
@@ -100,6 +102,8 @@ struct store *recorder_store(void)
 	int none = NONE;
 	uint64_t mask;
 
+	if (atomic_load_explicit(&ended, memory_order_relaxed))
+		return NULL;
 	if (s || atomic_load_explicit(&state, memory_order_relaxed) != NONE)
 		return s;
 	/* Who begins must end it: a host handler that left us by siglongjmp would leave MAKING. */
@@ -108,7 +112,9 @@ struct store *recorder_store(void)
 						    memory_order_relaxed)) {
 		make();
 		s = recorder_existing();
-		if (!s)
+		if (atomic_load_explicit(&ended, memory_order_relaxed))
+			recorder_end(); /* another thread has ended the process meanwhile */
+		else if (!s)
 			host_say("no memory for a store: this process is not profiled");
 	}
 	(void)sys_sigmask(SIG_SETMASK, &mask, NULL);
@@ -138,6 +144,7 @@ void recorder_lost(enum store_loss what, uint64_t count)
 void recorder_after_fork(void)
 {
 	remark[0] = '\0';
+	atomic_store_explicit(&ended, false, memory_order_relaxed);
 	if (atomic_load_explicit(&state, memory_order_relaxed) == READY)
 		store_drop(&store, false);
 	for (unsigned i = 0; i < LOST_COUNT; i++)
@@ -145,14 +152,42 @@ void recorder_after_fork(void)
 	atomic_store_explicit(&state, NONE, memory_order_release);
 }
 
-void recorder_unlink(void)
+void recorder_end(void)
 {
-	struct store *s = recorder_existing();
+	struct store *s;
 
+	atomic_store_explicit(&ended, true, memory_order_relaxed);
+	s = recorder_existing();
 	if (!s || !s->path[0])
 		return;
 	/* A process that has dropped its privileges may not remove what it made before: the next
 	 * one that may will, see core/run_sweep. */
 	store_finish(s, true);
 	(void)sys_unlink(s->path);
+}
+
+bool recorder_has_ended(void)
+{
+	return atomic_load_explicit(&ended, memory_order_relaxed);
+}
+
+void recorder_go_on(void)
+{
+	struct store *s = recorder_existing();
+
+	if (s && s->path[0])
+		store_finish(s, false);
+	atomic_store_explicit(&ended, false, memory_order_relaxed);
+}
+
+void recorder_give_to(uint32_t uid)
+{
+	struct store *s = recorder_existing();
+	char path[sizeof s->path];
+	struct text t = TEXT_ON(path);
+
+	if (!s || !s->path[0] || host.settings.store_dir[0])
+		return;
+	if (run_file_give(s->path, uid, &t) == 0)
+		memcpy(s->path, path, sizeof path);
 }

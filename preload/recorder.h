@@ -39,8 +39,17 @@ void recorder_lost(enum store_loss what, uint64_t count);
  * Context: signal.  Allocates: no.  Locks: none. */
 void recorder_after_fork(void);
 
-/* Removes the store's file, or marks it as finished where that is refused; the mapping stays, because threads may still be recording.
+/* The end of recording: no store is made any more, and the file of this one is removed; the mapping
+ * stays, because threads may still be in it.  go_on takes it back where the end did not come; the file
+ * is gone all the same.
  * Context: own. */
-void recorder_unlink(void);
+void recorder_end(void);
+bool recorder_has_ended(void);
+void recorder_go_on(void);
+
+/* Before root becomes uid: the store moves to where that user may remove it, /dev/shm/cprof-<uid>.  A
+ * configured directory is left as it is.
+ * Context: own.  Allocates: no.  Locks: none. */
+void recorder_give_to(uint32_t uid);
 
 #endif

@@ -231,6 +231,12 @@ void sampler_thread_begin(struct thread *t)
 	timer_begin(t);
 }
 
+void sampler_thread_from_now(struct thread *t)
+{
+	atomic_store_explicit(&t->attributed_ns, sys_clock_ns(CLOCK_THREAD_CPUTIME_ID),
+			      memory_order_relaxed);
+}
+
 void sampler_thread_end(struct thread *t)
 {
 	if (thread_self() != t)

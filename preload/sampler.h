@@ -35,6 +35,10 @@ bool sampler_tick(const siginfo_t *info, const void *context);
 void sampler_thread_begin(struct thread *t);
 void sampler_thread_end(struct thread *t);
 
+/* What the calling thread has used so far is not counted.
+ * Context: own. */
+void sampler_thread_from_now(struct thread *t);
+
 /* Puts the unsampled CPU time of all living threads into [cpu not sampled]: for the end of the
  * process.
  * Context: own. */

@@ -4,7 +4,8 @@
  *
  * A service that starts as root and drops its privileges (nginx, postgres) could not write to the
  * configured directory any more; so before it drops them it makes a directory there for the user
- * that it becomes.  The default directory, /tmp/cprof-<euid>, is made by whoever writes.
+ * that it becomes.  The default directory, /tmp/cprof-<euid>, is made by whoever writes.  The store moves
+ * along, so that the process can remove it at its end.
  */
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -14,6 +15,7 @@
 #include "output/sink.h"
 #include "preload/host.h"
 #include "preload/interpose.h"
+#include "preload/recorder.h"
 
 /* The users that this process has become.  A file server becomes thousands of them, back and forth:
  * the first few get a directory, and no call is made twice. */
@@ -40,10 +42,11 @@ static void prepare(uid_t uid)
 {
 	struct sink_dir scratch;
 
-	if (!host.on || uid == 0 || uid == (uid_t)-1 || host.settings.output_dir[0] == '\0' ||
-	    !host_is_here() || sys_geteuid() != 0 || !is_new_user(uid))
+	if (!host.on || uid == 0 || uid == (uid_t)-1 || !host_is_here() || sys_geteuid() != 0)
 		return;
-	(void)sink_dir_prepare(&scratch, host.settings.output_dir, uid);
+	recorder_give_to(uid);
+	if (host.settings.output_dir[0] && is_new_user(uid))
+		(void)sink_dir_prepare(&scratch, host.settings.output_dir, uid);
 }
 
 INTERPOSE(int, setuid, (uid_t uid))

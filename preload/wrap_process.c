@@ -23,6 +23,7 @@
 #include "preload/mask.h"
 #include "preload/recorder.h"
 #include "preload/sampler.h"
+#include "preload/thread.h"
 
 #define ALONE_MS 2000u
 
@@ -44,6 +45,9 @@ static bool exec_begin(void)
 		mask_make_real_in_child();
 		return false;
 	}
+	thread_busy_begin();
+	sampler_settle();
+	thread_busy_end();
 	if (dump_last(host.settings.output_on_exec))
 		finish(true);
 	interval_stop();
@@ -191,20 +195,24 @@ INTERPOSE(int, setns, (int fd, int kind))
 	return REAL(setns)(fd, kind);
 }
 
-/* posix_spawn passes on the mask that the kernel knows. */
+/* posix_spawn passes on the mask and what is ignored, as the kernel knows them. */
 #define SPAWN(name)                                                                                \
 	INTERPOSE(int, name,                                                                       \
 		  (pid_t * pid, const char *path, const posix_spawn_file_actions_t *actions,       \
 		   const posix_spawnattr_t *attributes, char *const argv[], char *const envp[]))   \
 	{                                                                                          \
-		bool real = host.on && mask_hidden();                                              \
+		bool here = host.on && host_is_here();                                             \
 		int r;                                                                             \
                                                                                                    \
-		if (real)                                                                          \
+		if (here) {                                                                        \
+			actions_before_exec();                                                     \
 			mask_make_real(true);                                                      \
+		}                                                                                  \
 		r = REAL(name)(pid, path, actions, attributes, argv, envp);                        \
-		if (real)                                                                          \
+		if (here) {                                                                        \
 			mask_make_real(false);                                                     \
+			actions_after_failed_exec();                                               \
+		}                                                                                  \
 		return r;                                                                          \
 	}
 SPAWN(posix_spawn)
@@ -214,11 +222,16 @@ SPAWN(posix_spawnp)
  * it records from now on has no file to be recovered from. */
 INTERPOSE(int, daemon, (int stay, int keep_open))
 {
-	if (host.on && host_is_here())
+	bool goodbye = host.on && host_is_here();
+	int r;
+
+	if (goodbye)
 		host_exit();
-	return REAL(daemon)(stay, keep_open);
+	r = REAL(daemon)(stay, keep_open);
+	if (goodbye && r < 0)
+		recorder_go_on();
+	return r;
 }
 
 EXIT(_exit)
 EXIT(_Exit)
-EXIT(quick_exit)
