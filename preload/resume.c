@@ -68,9 +68,57 @@ static int number_before(const unsigned char *code)
 	return code[-4] == 0x31 && code[-3] == 0xc0 ? 0 : -1;
 }
 
-/* Can the call be made again with the same arguments and end when it would have ended?  What takes a
- * relative time-out that nobody has shortened cannot: it would begin anew. */
-static bool may_rewind(int nr, greg_t *g)
+/* The remaining time for a time-out in ms, in a register. */
+static bool shorten_ms(const struct wait *w, greg_t *ms)
+{
+	if ((int)*ms < 0)
+		return true;
+	if (!w || !w->limit_ns)
+		return false;
+	*ms = (greg_t)((wait_left_ns(w) + 999999) / 1000000);
+	return true;
+}
+
+/* For one behind a pointer: another, into the wrapper's frame. */
+static bool shorten_ts(struct wait *w, greg_t *pointer)
+{
+	if (*pointer == 0)
+		return true;
+	if (!w || !w->limit_ns)
+		return false;
+	wait_left(w);
+	*pointer = (greg_t)&w->ts;
+	return true;
+}
+
+/* For one that the kernel has shortened in place, and that the caller will look at: the same, less what
+ * our handler took. */
+static bool shorten_in_place(const struct wait *w, greg_t pointer, bool us)
+{
+	struct timespec *ts = (struct timespec *)pointer;
+	uint64_t left;
+
+	if (!pointer || !w || !w->limit_ns)
+		return true;
+	left = wait_left_ns(w);
+	*ts = (struct timespec){(time_t)(left / 1000000000),
+				(long)(left % 1000000000) / (us ? 1000 : 1)};
+	return true;
+}
+
+/* What is left is where the caller wants it, and must stay there. */
+static bool shorten_sleep(struct wait *w, greg_t *request, greg_t remain)
+{
+	if (w && w->limit_ns)
+		return shorten_ts(w, request);
+	if (remain)
+		*request = remain;
+	return remain != 0;
+}
+
+/* Sets the registers of a call that is made again so that it ends when it would have ended.  False: that
+ * needs a remaining time that nobody has noted. */
+static bool shorten(int nr, greg_t *g, struct wait *w)
 {
 	switch (nr) {
 	case SYS_pause:
@@ -78,46 +126,49 @@ static bool may_rewind(int nr, greg_t *g)
 	case SYS_semop:
 	case SYS_msgrcv:
 	case SYS_msgsnd:
-	case SYS_select: /* the kernel has shortened it in place */
-	case SYS_pselect6:
-	case SYS_ppoll:
 		return true;
+	case SYS_select:
+		return shorten_in_place(w, g[REG_R8], true);
+	case SYS_pselect6:
+		return shorten_in_place(w, g[REG_R8], false);
+	case SYS_ppoll:
+		return shorten_in_place(w, g[REG_RDX], false);
 	case SYS_poll:
-		return (int)g[REG_RDX] < 0;
+		return shorten_ms(w, &g[REG_RDX]);
 	case SYS_epoll_wait:
 	case SYS_epoll_pwait:
-		return (int)g[REG_R10] < 0;
+		return shorten_ms(w, &g[REG_R10]);
 	case SYS_rt_sigtimedwait:
-		return g[REG_RDX] == 0;
+		return shorten_ts(w, &g[REG_RDX]);
 	case SYS_semtimedop:
 	case SYS_epoll_pwait2:
-		return g[REG_R10] == 0;
+		return shorten_ts(w, &g[REG_R10]);
 	case SYS_io_getevents:
-		return g[REG_R8] == 0;
-	case SYS_nanosleep: /* what is left is where the caller wants it */
-		if (g[REG_RSI])
-			g[REG_RDI] = g[REG_RSI];
-		return g[REG_RSI] != 0;
+		return shorten_ts(w, &g[REG_R8]);
+	case SYS_nanosleep:
+		return shorten_sleep(w, &g[REG_RDI], g[REG_RSI]);
 	case SYS_clock_nanosleep:
-		if (g[REG_RSI] & TIMER_ABSTIME)
-			return true;
-		if (g[REG_R10])
-			g[REG_RDX] = g[REG_R10];
-		return g[REG_R10] != 0;
+		return (g[REG_RSI] & TIMER_ABSTIME) || shorten_sleep(w, &g[REG_RDX], g[REG_R10]);
 	case SYS_futex:
-		return g[REG_R10] == 0 || (g[REG_RSI] & FUTEX_CMD_MASK) != FUTEX_WAIT;
+		return (g[REG_RSI] & FUTEX_CMD_MASK) != FUTEX_WAIT || shorten_ts(w, &g[REG_R10]);
 	}
 	return false;
 }
 
-static void rewind_call(greg_t *g)
+/* The system call is set back to its instruction: false when that cannot be done. */
+static bool rewind_call(greg_t *g, struct wait *w)
 {
 	int nr = number_before((const unsigned char *)g[REG_RIP]);
 
-	if (nr < 0 || !may_rewind(nr, g))
-		return;
+	if (w && w->nr < 0)
+		return false;
+	if (nr < 0 && w)
+		nr = w->nr;
+	if (nr < 0 || !shorten(nr, g, w))
+		return false;
 	g[REG_RAX] = nr;
 	g[REG_RIP] -= 2;
+	return true;
 }
 
 /* Calls that are always restarted (ERESTARTNOINTR) must not learn of EINTR. */
@@ -149,10 +200,11 @@ void resume_call(void *context)
 	if (!has_returned(g) || host_signal_waits(c, &restarts))
 		return;
 	/* In a scope also when it has returned something else: a part of what was to be sent. */
-	if (wait_scope.sp - (uintptr_t)g[REG_RSP] < WAIT_REACH)
+	bool scoped = wait_scope.sp - (uintptr_t)g[REG_RSP] < WAIT_REACH;
+	if (g[REG_RAX] == -EINTR && rewind_call(g, scoped ? wait_scope.wait : NULL))
+		return;
+	if (scoped)
 		wait_scope.again = true;
-	else if (g[REG_RAX] == -EINTR)
-		rewind_call(g);
 }
 
 void resume_interrupted(void *context)

@@ -2,10 +2,12 @@
 /*
  * preload/wait: a call of the host that may block, and that our signal must not cut short.
  *
- * A wrapper opens a scope on its own frame and calls the real function.  When one of our signals, and
- * none of the host's, made that return EINTR, the handler has said so in the scope (preload/resume), and
- * the wrapper calls again with the remaining time.  A host may leave by cancellation or siglongjmp: the
- * scope is then stale, and the next one replaces it.
+ * A wrapper opens a scope on its own frame, with what the handler must know to have the system call made
+ * again with the remaining time, and calls the real function.  Where one of our signals, and none of the
+ * host's, has ended the system call with EINTR, the handler sets it back (preload/resume): then a signal
+ * of the host's that comes a little later finds the call waiting again.  Where that cannot be done in a
+ * handler it says so in the scope, and the wrapper calls again.  A host may leave by cancellation or
+ * siglongjmp: the scope is then stale, and the next one replaces it.
  *
  * The handler must tell the call itself from a handler of the host on top of it: a signal frame is at
  * least 1000 bytes (red zone 128, siginfo and ucontext 440, FXSAVE 512), the frames of libc between a
@@ -22,8 +24,10 @@
 
 #define WAIT_REACH 1000u
 
+struct wait;
 struct wait_scope {
-	uintptr_t sp; /* of the wrapper's frame; 0: no call is under way */
+	uintptr_t sp;	   /* of the wrapper's frame; 0: no call is under way */
+	struct wait *wait; /* valid with sp */
 	/* Written by the handler on this thread: the call has returned at a signal of ours, and no
 	 * signal of the host's was on its way. */
 	bool again;
@@ -32,19 +36,22 @@ extern __thread struct wait_scope wait_scope;
 
 /* What a wrapper keeps on its own frame. */
 struct wait {
-	uintptr_t outer;    /* the scope that this one is inside of */
-	int error;	    /* errno before the call: a success leaves it alone */
-	uint64_t limit_ns;  /* relative time-out, 0: none that we must shorten */
-	uint64_t began_ns;  /* CLOCK_MONOTONIC, when limit_ns is set */
-	struct timespec ts; /* what is left, where the call takes a pointer */
+	struct wait_scope outer; /* the scope that this one is inside of */
+	int nr;			 /* of the system call that waits; -1: not one that is set back */
+	int error;		 /* errno before the call: a success leaves it alone */
+	uint64_t limit_ns;	 /* relative time-out, 0: none that we must shorten */
+	uint64_t began_ns;	 /* CLOCK_MONOTONIC, when limit_ns is set */
+	struct timespec ts;	 /* what is left, where the call takes a pointer */
 };
 
-#define WAIT_BEGIN(w)                                                                              \
+#define WAIT_BEGIN(w, number)                                                                      \
 	do {                                                                                       \
-		(w).outer = wait_scope.sp;                                                         \
+		(w).outer = wait_scope;                                                            \
+		(w).nr = (number);                                                                 \
 		(w).error = errno;                                                                 \
 		(w).limit_ns = 0;                                                                  \
 		wait_scope.again = false;                                                          \
+		wait_scope.wait = &(w);                                                            \
 		wait_scope.sp = (uintptr_t)__builtin_frame_address(0);                             \
 		__asm__ volatile("" ::: "memory");                                                 \
 	} while (0)
@@ -52,7 +59,8 @@ struct wait {
 static inline void wait_end(const struct wait *w)
 {
 	__asm__ volatile("" ::: "memory");
-	wait_scope.sp = w->outer;
+	wait_scope.sp = w->outer.sp;
+	wait_scope.wait = w->outer.wait;
 }
 
 /* After a call that was interrupted: was it by us alone? */
@@ -112,14 +120,19 @@ static inline void wait_left_ms(const struct wait *w, int *ms)
 		*ms = (int)((wait_left_ns(w) + 999999) / 1000000);
 }
 
+/* Into w->ts. */
+static inline void wait_left(struct wait *w)
+{
+	uint64_t left = wait_left_ns(w);
+
+	w->ts = (struct timespec){(time_t)(left / 1000000000), (long)(left % 1000000000)};
+}
+
 static inline void wait_left_ts(struct wait *w, const struct timespec **ts)
 {
-	uint64_t left;
-
 	if (!w->limit_ns)
 		return;
-	left = wait_left_ns(w);
-	w->ts = (struct timespec){(time_t)(left / 1000000000), (long)(left % 1000000000)};
+	wait_left(w);
 	*ts = &w->ts;
 }
 
@@ -145,17 +158,17 @@ static inline void wait_left_tv(const struct wait *w, struct timeval *tv)
 }
 
 /*
- * One row: INTERPOSE_WAIT(type, name, parameters, arguments, limit, again).  `limit` runs before the
- * call and `again` before each further one, with the scope as w; both may be (void)0.  errno is what
- * the real call left.
+ * One row: INTERPOSE_WAIT(type, name, system call, parameters, arguments, limit, again).  `limit` runs
+ * before the call and `again` before each further one, with the scope as w; both may be (void)0.  errno
+ * is what the real call left.
  */
-#define INTERPOSE_WAIT(type, name, params, args, limit, again)                                     \
+#define INTERPOSE_WAIT(type, name, number, params, args, limit, again)                             \
 	INTERPOSE(type, name, params)                                                              \
 	{                                                                                          \
 		struct wait w;                                                                     \
 		type r;                                                                            \
                                                                                                    \
-		WAIT_BEGIN(w);                                                                     \
+		WAIT_BEGIN(w, number);                                                             \
 		limit;                                                                             \
 		while (wait_eintr(&w, r = REAL(name) args))                                        \
 			again;                                                                     \

@@ -236,7 +236,7 @@ INTERPOSE(int, sigpending, (sigset_t * set))
 
 /* ---- waiting for signals ---- */
 
-INTERPOSE_WAIT(int, pause, (void), (), (void)0, (void)0)
+INTERPOSE_WAIT(int, pause, SYS_pause, (void), (), (void)0, (void)0)
 
 #define SUSPEND(name)                                                                              \
 	INTERPOSE(int, name, (const sigset_t *mask))                                               \
@@ -246,7 +246,7 @@ INTERPOSE_WAIT(int, pause, (void), (), (void)0, (void)0)
 		bool was = mask_enter(&mask, &room);                                               \
 		int r;                                                                             \
                                                                                                    \
-		WAIT_BEGIN(w);                                                                     \
+		WAIT_BEGIN(w, SYS_rt_sigsuspend);                                                  \
 		while (wait_eintr(&w, r = REAL(name)(mask)))                                       \
 			;                                                                          \
 		wait_end(&w);                                                                      \
@@ -305,7 +305,8 @@ INTERPOSE(int, sigtimedwait, (const sigset_t *set, siginfo_t *info, const struct
 	struct wait w;
 	int r;
 
-	WAIT_BEGIN(w);
+	/* For the host's own SIGPROF it must come back to here. */
+	WAIT_BEGIN(w, (mask_word(set) & MASK_PROF) ? -1 : SYS_rt_sigtimedwait);
 	wait_limit_ts(&w, timeout);
 	for (;;) {
 		if ((mask_word(set) & MASK_PROF) && mask_take_deferred(&kept)) {

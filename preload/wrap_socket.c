@@ -20,7 +20,7 @@
 		struct wait w;                                                                     \
 		type r;                                                                            \
                                                                                                    \
-		WAIT_BEGIN(w);                                                                     \
+		WAIT_BEGIN(w, -1);                                                                 \
 		socket_begin(&w);                                                                  \
 		while (wait_eintr(&w, r = REAL(name) args) &&                                      \
 		       socket_again(&w, fd, option, events))                                       \
@@ -65,7 +65,7 @@ INTERPOSE_SEND(int, sendmmsg, (int fd, struct mmsghdr *m, unsigned count, int fl
 		size_t done = 0;                                                                   \
 		ssize_t r;                                                                         \
                                                                                                    \
-		WAIT_BEGIN(w);                                                                     \
+		WAIT_BEGIN(w, -1);                                                                 \
 		socket_begin(&w);                                                                  \
 		for (;;) {                                                                         \
 			r = done ? REAL(name) rest : REAL(name) args;                              \
@@ -146,7 +146,7 @@ INTERPOSE(int, connect, (int fd, const struct sockaddr *to, socklen_t size))
 	struct wait w;
 	int r;
 
-	WAIT_BEGIN(w);
+	WAIT_BEGIN(w, -1);
 	socket_begin(&w);
 	r = REAL(connect)(fd, to, size);
 	while (wait_eintr(&w, r))

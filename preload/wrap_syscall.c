@@ -109,7 +109,7 @@ static long wait_in(long nr, enum limit limit, long *a)
 	struct wait w;
 	long r;
 
-	WAIT_BEGIN(w);
+	WAIT_BEGIN(w, limit < RECEIVES ? (int)nr : -1);
 	if (limit == MS_2 || limit == MS_3)
 		wait_limit_ms(&w, (int)a[limit == MS_2 ? 2 : 3]);
 	else if (limit == TV_4)

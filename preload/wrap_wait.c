@@ -20,20 +20,21 @@
 
 /* ---- descriptors ---- */
 
-INTERPOSE_WAIT(int, poll, (struct pollfd * fds, nfds_t count, int timeout), (fds, count, timeout),
-	       wait_limit_ms(&w, timeout), wait_left_ms(&w, &timeout))
+INTERPOSE_WAIT(int, poll, SYS_poll, (struct pollfd * fds, nfds_t count, int timeout),
+	       (fds, count, timeout), wait_limit_ms(&w, timeout), wait_left_ms(&w, &timeout))
 
-INTERPOSE_WAIT(int, epoll_wait, (int fd, struct epoll_event *events, int count, int timeout),
+INTERPOSE_WAIT(int, epoll_wait, SYS_epoll_wait,
+	       (int fd, struct epoll_event *events, int count, int timeout),
 	       (fd, events, count, timeout), wait_limit_ms(&w, timeout), wait_left_ms(&w, &timeout))
 
 /* The kernel shortens *timeout, but not by the time that our handler took. */
-INTERPOSE_WAIT(int, select,
+INTERPOSE_WAIT(int, select, SYS_pselect6,
 	       (int count, fd_set *r_set, fd_set *w_set, fd_set *x_set, struct timeval *timeout),
 	       (count, r_set, w_set, x_set, timeout), wait_limit_tv(&w, timeout),
 	       wait_left_tv(&w, timeout))
 
 /* Those with a mask: SIGPROF is kept out of it. */
-#define INTERPOSE_WAIT_MASKED(name, params, args, limit, again)                                    \
+#define INTERPOSE_WAIT_MASKED(name, number, params, args, limit, again)                            \
 	INTERPOSE(int, name, params)                                                               \
 	{                                                                                          \
 		struct wait w;                                                                     \
@@ -41,7 +42,7 @@ INTERPOSE_WAIT(int, select,
 		bool was = mask_enter(&mask, &room);                                               \
 		int r;                                                                             \
                                                                                                    \
-		WAIT_BEGIN(w);                                                                     \
+		WAIT_BEGIN(w, number);                                                             \
 		limit;                                                                             \
 		while (wait_eintr(&w, r = REAL(name) args))                                        \
 			again;                                                                     \
@@ -50,25 +51,25 @@ INTERPOSE_WAIT(int, select,
 		return r;                                                                          \
 	}
 
-INTERPOSE_WAIT_MASKED(ppoll,
+INTERPOSE_WAIT_MASKED(ppoll, SYS_ppoll,
 		      (struct pollfd * fds, nfds_t count, const struct timespec *timeout,
 		       const sigset_t *mask),
 		      (fds, count, timeout, mask), wait_limit_ts(&w, timeout),
 		      wait_left_ts(&w, &timeout))
 
-INTERPOSE_WAIT_MASKED(pselect,
+INTERPOSE_WAIT_MASKED(pselect, SYS_pselect6,
 		      (int count, fd_set *r_set, fd_set *w_set, fd_set *x_set,
 		       const struct timespec *timeout, const sigset_t *mask),
 		      (count, r_set, w_set, x_set, timeout, mask), wait_limit_ts(&w, timeout),
 		      wait_left_ts(&w, &timeout))
 
-INTERPOSE_WAIT_MASKED(epoll_pwait,
+INTERPOSE_WAIT_MASKED(epoll_pwait, SYS_epoll_pwait,
 		      (int fd, struct epoll_event *events, int count, int timeout,
 		       const sigset_t *mask),
 		      (fd, events, count, timeout, mask), wait_limit_ms(&w, timeout),
 		      wait_left_ms(&w, &timeout))
 
-INTERPOSE_WAIT_MASKED(epoll_pwait2,
+INTERPOSE_WAIT_MASKED(epoll_pwait2, SYS_epoll_pwait2,
 		      (int fd, struct epoll_event *events, int count,
 		       const struct timespec *timeout, const sigset_t *mask),
 		      (fd, events, count, timeout, mask), wait_limit_ts(&w, timeout),
@@ -111,7 +112,7 @@ INTERPOSE(int, clock_nanosleep,
 	struct wait w;
 	int r;
 
-	WAIT_BEGIN(w);
+	WAIT_BEGIN(w, SYS_clock_nanosleep);
 	if (!absolute && is_wall(clock))
 		wait_limit_ts(&w, request);
 	while ((r = REAL(clock_nanosleep)(clock, flags, request, &left)) == EINTR && wait_again()) {
@@ -162,16 +163,18 @@ INTERPOSE(int, thrd_sleep, (const struct timespec *request, struct timespec *rem
 
 /* ---- semaphores, messages ---- */
 
-INTERPOSE_WAIT(int, sem_timedwait, (sem_t * sem, const struct timespec *until), (sem, until),
+INTERPOSE_WAIT(int, sem_timedwait, SYS_futex, (sem_t * sem, const struct timespec *until),
+	       (sem, until), (void)0, (void)0)
+INTERPOSE_WAIT(int, sem_clockwait, SYS_futex,
+	       (sem_t * sem, clockid_t clock, const struct timespec *until), (sem, clock, until),
 	       (void)0, (void)0)
-INTERPOSE_WAIT(int, sem_clockwait, (sem_t * sem, clockid_t clock, const struct timespec *until),
-	       (sem, clock, until), (void)0, (void)0)
-INTERPOSE_WAIT(int, semop, (int id, struct sembuf *ops, size_t count), (id, ops, count), (void)0,
-	       (void)0)
-INTERPOSE_WAIT(int, semtimedop,
+INTERPOSE_WAIT(int, semop, SYS_semop, (int id, struct sembuf *ops, size_t count), (id, ops, count),
+	       (void)0, (void)0)
+INTERPOSE_WAIT(int, semtimedop, SYS_semtimedop,
 	       (int id, struct sembuf *ops, size_t count, const struct timespec *timeout),
 	       (id, ops, count, timeout), wait_limit_ts(&w, timeout), wait_left_ts(&w, &timeout))
-INTERPOSE_WAIT(ssize_t, msgrcv, (int id, void *message, size_t bytes, long type, int flags),
+INTERPOSE_WAIT(ssize_t, msgrcv, SYS_msgrcv,
+	       (int id, void *message, size_t bytes, long type, int flags),
 	       (id, message, bytes, type, flags), (void)0, (void)0)
-INTERPOSE_WAIT(int, msgsnd, (int id, const void *message, size_t bytes, int flags),
+INTERPOSE_WAIT(int, msgsnd, SYS_msgsnd, (int id, const void *message, size_t bytes, int flags),
 	       (id, message, bytes, flags), (void)0, (void)0)

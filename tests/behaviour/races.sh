@@ -7,6 +7,7 @@
 . tests/support/lib.sh
 export TMPDIR=$scratch RACES=$B/programs/races LIB scratch ROUNDS=${ROUNDS:-50}
 fresh races
+export CPROF_OUTPUT_MAX_FILES=0
 # Calls that end with EINTR, those that the kernel restarts after a handler with SA_RESTART, and those that let the
 # signal in by their mask, so that no loop around them can miss it.
 ending="poll poll_forever select_forever select epoll_wait epoll_wait_forever epoll_pwait2_forever pause nanosleep
@@ -49,7 +50,8 @@ jobs() {
 		[ -z "$NO_DUMPS" ] || break
 		echo "under ${call}_ignored -i -n $((ROUNDS * 6)) $call 17"
 	done
-	for call in poll_forever poll select_forever epoll_wait_forever nanosleep sem_timedwait recv futex semop read_pipe; do
+	# Not recv: what is left of a time-out of a socket is known to a wrapper only, some 100 instructions later.
+	for call in poll_forever poll select_forever epoll_wait_forever nanosleep sem_timedwait futex semop read_pipe; do
 		# In a plain program every instruction of the host's loop would lose the signal.
 		[ -n "$NO_DUMPS" ] || echo "under ${call}_steps -k $call 15"
 	done

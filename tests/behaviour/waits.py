@@ -19,9 +19,9 @@ MANY = ",".join(str(ms) for ms in range(50, 1000, 50))
 # Name, the plain run to compare with, options, the least number of files.
 WAYS = [
     ("two", "", ["-s", "300,600"], 2),
-    ("many", "", ["-s", MANY], 10),
+    ("many", "", ["-s", MANY], 5),
     ("thread_two", "", ["-t", "-s", "300,600"], 2),
-    ("thread_many", "", ["-t", "-s", MANY], 10),
+    ("thread_many", "", ["-t", "-s", MANY], 5),
     ("alarm", "a", ["-a", "-s", "300"], 1),
     ("alarm_restart", "r", ["-r", "-s", "300"], 1),
     ("thread_alarm", "a", ["-t", "-a", "-s", "300"], 1),
