@@ -99,21 +99,24 @@ static void survive_faults(void)
 	(void)sys_sigmask(SIG_SETMASK, &mask, NULL);
 }
 
-/* A dump takes tens of milliseconds; it must not do so at the priority of a real-time thread. */
-static void be_ordinary(void)
+/* A dump takes tens of milliseconds: not at the priority of a real-time thread, and not before our
+ * parent, from which a new process may take the processor for a slice of 3 ms: it is in its handler.
+ * SCHED_BATCH preempts nobody when it wakes. */
+static void step_back(void)
 {
+	const struct timespec moment = {0, 50000};
 	const struct sched_param none = {0};
-	long policy = SYS_CALL(SYS_sched_getscheduler, 0, 0, 0, 0, 0, 0);
 
-	if (policy == SCHED_FIFO || policy == SCHED_RR)
-		(void)SYS_CALL(SYS_sched_setscheduler, 0, SCHED_OTHER, &none, 0, 0, 0);
+	if (SYS_CALL(SYS_sched_getscheduler, 0, 0, 0, 0, 0, 0) != SCHED_IDLE)
+		(void)SYS_CALL(SYS_sched_setscheduler, 0, SCHED_BATCH, &none, 0, 0, 0);
+	(void)SYS_CALL(SYS_nanosleep, &moment, NULL, 0, 0, 0, 0);
 }
 
 static void begin(void (*run)(void))
 {
+	step_back();
 	(void)SYS_CALL(SYS_prctl, PR_SET_NAME, "cprof-dump", 0, 0, 0, 0);
 	survive_faults();
-	be_ordinary();
 	run();
 	leave_with(0);
 }
@@ -177,13 +180,11 @@ static long clone_onto(char *top, _Atomic int *pid, void (*run)(void))
 	return ret;
 }
 
-/* A new process may take the processor from its parent at once and keep it for a slice, 3 ms; one of
- * SCHED_BATCH waits for its turn.  It inherits the policy, so the parent has it while it clones. */
-static bool set_policy(int policy)
-{
-	const struct sched_param none = {0};
+static _Atomic bool ask_namespace = true;
 
-	return SYS_CALL(SYS_sched_setscheduler, 0, policy, &none, 0, 0, 0) == 0;
+void dumper_namespaces_changed(void)
+{
+	atomic_store_explicit(&ask_namespace, true, memory_order_relaxed);
 }
 
 /* After unshare(CLONE_NEWPID) the first child becomes init of the new namespace, and when it ends there
@@ -191,16 +192,22 @@ static bool set_policy(int policy)
 static bool children_are_elsewhere(void)
 {
 	struct stat own, childrens;
+	bool elsewhere;
+
+	/* 20 us that the caller would be held. */
+	if (!atomic_load_explicit(&ask_namespace, memory_order_relaxed))
+		return false;
 
 	/* The second is not there while the new namespace waits for its init. */
-	return sys_fstatat(AT_FDCWD, "/proc/self/ns/pid", &own, 0) == 0 &&
-	       (sys_fstatat(AT_FDCWD, "/proc/self/ns/pid_for_children", &childrens, 0) < 0 ||
-		own.st_ino != childrens.st_ino);
+	elsewhere = sys_fstatat(AT_FDCWD, "/proc/self/ns/pid", &own, 0) == 0 &&
+		    (sys_fstatat(AT_FDCWD, "/proc/self/ns/pid_for_children", &childrens, 0) < 0 ||
+		     own.st_ino != childrens.st_ino);
+	atomic_store_explicit(&ask_namespace, elsewhere, memory_order_relaxed);
+	return elsewhere;
 }
 
 int dumper_start(void (*run)(void))
 {
-	bool ordinary = SYS_CALL(SYS_sched_getscheduler, 0, 0, 0, 0, 0, 0) == SCHED_OTHER;
 	char *top = stack_top();
 	unsigned n = 0;
 	long r;
@@ -217,10 +224,7 @@ int dumper_start(void (*run)(void))
 	__asm__("movq %%fs:0x28, %0" : "=r"(tls.tcb[5])); /* the canary */
 	__asm__("movq %%fs:0x30, %0" : "=r"(tls.tcb[6])); /* the pointer guard */
 	atomic_fetch_add_explicit(&unreaped, 1, memory_order_relaxed);
-	ordinary = ordinary && set_policy(SCHED_BATCH);
 	r = clone_onto(top, &pids[n], run);
-	if (ordinary)
-		(void)set_policy(SCHED_OTHER);
 	if (r < 0) {
 		atomic_store_explicit(&pids[n], 0, memory_order_relaxed);
 		atomic_fetch_sub_explicit(&unreaped, 1, memory_order_relaxed);
@@ -275,4 +279,5 @@ void dumper_after_fork(void)
 		atomic_store_explicit(&pids[n], 0, memory_order_relaxed);
 	atomic_store_explicit(&unreaped, 0, memory_order_relaxed);
 	stack = NULL;
+	dumper_namespaces_changed();
 }

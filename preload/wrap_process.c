@@ -17,6 +17,7 @@
 #include "core/sys.h"
 #include "preload/actions.h"
 #include "preload/dump.h"
+#include "preload/dumper.h"
 #include "preload/host.h"
 #include "preload/interpose.h"
 #include "preload/interval.h"
@@ -181,18 +182,28 @@ EXPORT int execle(const char *path, const char *first, ...)
 	}
 
 /* The kernel refuses these while another process shares our memory. */
-INTERPOSE(int, unshare, (int flags))
+static void namespaces_begin(void)
 {
 	if (host.on && host_is_here())
 		dump_wait_alone(ALONE_MS);
-	return REAL(unshare)(flags);
+}
+
+static int namespaces_end(int result)
+{
+	dumper_namespaces_changed();
+	return result;
+}
+
+INTERPOSE(int, unshare, (int flags))
+{
+	namespaces_begin();
+	return namespaces_end(REAL(unshare)(flags));
 }
 
 INTERPOSE(int, setns, (int fd, int kind))
 {
-	if (host.on && host_is_here())
-		dump_wait_alone(ALONE_MS);
-	return REAL(setns)(fd, kind);
+	namespaces_begin();
+	return namespaces_end(REAL(setns)(fd, kind));
 }
 
 /* posix_spawn passes on the mask and what is ignored, as the kernel knows them. */

@@ -6,6 +6,7 @@
  */
 #include <linux/futex.h>
 #include <poll.h>
+#include <sched.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -148,6 +149,10 @@ EXPORT long every_syscall(long nr, long a, long b, long c, long d, long e, long 
 		return sleep_in(CLOCK_MONOTONIC, 0, a, b);
 	if (nr == SYS_clock_nanosleep)
 		return sleep_in(a, b, c, d);
+	if (nr == SYS_unshare)
+		return unshare((int)a);
+	if (nr == SYS_setns)
+		return setns((int)a, (int)b);
 	if (limit != NO_WAIT)
 		return wait_in(nr, limit, args);
 	return REAL(syscall)(nr, a, b, c, d, e, f);
