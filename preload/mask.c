@@ -49,10 +49,16 @@ void mask_defer(const siginfo_t *info)
 {
 	int is = EMPTY;
 
-	if (!atomic_compare_exchange_strong_explicit(&kept_state, &is, FILLING,
-						     memory_order_acquire, memory_order_relaxed))
-		return; /* a signal that is pending already, as in the kernel */
-	kept = *info;
+	while (!atomic_compare_exchange_weak_explicit(&kept_state, &is, FILLING,
+						      memory_order_acquire, memory_order_relaxed))
+		if (is == FILLING)
+			return; /* at the same time in another thread: one of them is kept */
+	/* One is pending at most, as in the kernel; a timer then overruns. */
+	if (is == EMPTY)
+		kept = *info;
+	else if (kept.si_code == SI_TIMER && info->si_code == SI_TIMER &&
+		 kept.si_timerid == info->si_timerid)
+		kept.si_overrun += 1 + info->si_overrun;
 	/* Release pairs with the acquire in mask_take_deferred(). */
 	atomic_store_explicit(&kept_state, FULL, memory_order_release);
 }
@@ -75,13 +81,14 @@ bool mask_take_deferred(siginfo_t *ret_info)
 	return true;
 }
 
-void mask_deliver(void)
+bool mask_deliver(void)
 {
 	siginfo_t info;
 
-	if (!hidden && mask_take_deferred(&info))
-		(void)SYS_CALL(SYS_rt_tgsigqueueinfo, sys_getpid(), sys_gettid(), SIGPROF, &info, 0,
-			       0);
+	if (hidden || !mask_take_deferred(&info))
+		return false;
+	(void)SYS_CALL(SYS_rt_tgsigqueueinfo, sys_getpid(), sys_gettid(), SIGPROF, &info, 0, 0);
+	return true;
 }
 
 void mask_make_real(bool real)
@@ -90,6 +97,15 @@ void mask_make_real(bool real)
 
 	if (hidden)
 		(void)sys_sigmask(real ? SIG_BLOCK : SIG_UNBLOCK, &prof, NULL);
+}
+
+void mask_pend_deferred(void)
+{
+	siginfo_t info;
+
+	if (hidden && mask_take_deferred(&info))
+		(void)SYS_CALL(SYS_rt_tgsigqueueinfo, sys_getpid(), sys_gettid(), SIGPROF, &info, 0,
+			       0);
 }
 
 static __thread int set_by_child; /* the pid of a vfork child, which shares this variable */

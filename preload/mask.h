@@ -45,14 +45,18 @@ void mask_defer(const siginfo_t *info);
 bool mask_take_deferred(siginfo_t *ret_info);
 bool mask_has_deferred(void);
 
-/* Sends the one that is kept to the calling thread, when it is not hidden there.
+/* Sends the one that is kept to the calling thread, when it is not hidden there.  True when there was
+ * one: the host's handler has run.
  * Context: wrapper. */
-void mask_deliver(void);
+bool mask_deliver(void);
 
 /* Really blocks SIGPROF, or not any more, when the host believes so: around calls that pass the mask on
  * to another program.
  * Context: wrapper. */
 void mask_make_real(bool real);
+
+/* Where it is really blocked, before exec: what is kept becomes pending, and the new image inherits it. */
+void mask_pend_deferred(void);
 
 /* The same in a vfork child, before exec: unless it has set a mask itself, which was real.
  * mask_set_in_child() notes that it has. */

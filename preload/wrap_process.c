@@ -55,6 +55,7 @@ static bool exec_begin(void)
 	sampler_pause();
 	actions_before_exec();
 	mask_make_real(true);
+	mask_pend_deferred();
 	return true;
 }
 

@@ -28,11 +28,26 @@ static bool is_ours(int signo)
 	return actions_is_kept(signo) && host_is_here();
 }
 
+/* What is set to be ignored is no longer pending. */
+static void drop_pending(int signo)
+{
+	const uint64_t set = UINT64_C(1) << (signo - 1);
+	const struct timespec now = {0, 0};
+	siginfo_t info;
+
+	if (signo == SIGPROF)
+		(void)mask_take_deferred(&info);
+	else if (SYS_CALL(SYS_rt_sigtimedwait, &set, NULL, &now, sizeof set, 0, 0) == signo)
+		dump_request(); /* it was for us too */
+}
+
 static void set_action(int signo, const struct sigaction *act, struct sigaction *old)
 {
 	static _Atomic bool told;
 
 	actions_exchange(signo, act, old);
+	if (act && act->sa_handler == SIG_IGN)
+		drop_pending(signo);
 	if (act && signo != SIGPROF && act->sa_handler != SIG_DFL && act->sa_handler != SIG_IGN &&
 	    !atomic_exchange_explicit(&told, true, memory_order_relaxed))
 		host_say("the program handles the dump signal itself: both of us get it; "
@@ -74,7 +89,7 @@ static sighandler_t set_bsd(int signo, sighandler_t handler)
 
 static sighandler_t set_sysv(int signo, sighandler_t handler)
 {
-	return set_handler(signo, handler, (int)(SA_RESETHAND | SA_NODEFER | SA_INTERRUPT), 0);
+	return set_handler(signo, handler, (int)(SA_RESETHAND | SA_NODEFER), 0);
 }
 
 /* SIG_ERR is EINVAL, by the real one, and nothing changes. */
@@ -138,7 +153,7 @@ static int set_mask(int how, const sigset_t *set, sigset_t *old)
 	}
 	if (old)
 		old->__val[0] = before | (was ? MASK_PROF : 0);
-	mask_deliver();
+	(void)mask_deliver();
 	return 0;
 }
 
@@ -210,7 +225,7 @@ INTERPOSE(sighandler_t, sigset, (int signo, sighandler_t disposition))
 	struct sigaction old;
 	bool held;
 
-	if (disposition == SIG_ERR || !is_ours(signo))
+	if (!is_ours(signo))
 		return REAL(sigset)(signo, disposition);
 	if (disposition == SIG_HOLD) {
 		actions_exchange(signo, NULL, &old);
@@ -247,8 +262,11 @@ INTERPOSE_WAIT(int, pause, SYS_pause, (void), (), (void)0, (void)0)
 		int r;                                                                             \
                                                                                                    \
 		WAIT_BEGIN(w, SYS_rt_sigsuspend);                                                  \
-		while (wait_eintr(&w, r = REAL(name)(mask)))                                       \
-			;                                                                          \
+		if (mask_deliver())                                                                \
+			r = -1, errno = EINTR;                                                     \
+		else                                                                               \
+			while (wait_eintr(&w, r = REAL(name)(mask)))                               \
+				;                                                                  \
 		wait_end(&w);                                                                      \
 		mask_set_hidden(was);                                                              \
 		return r;                                                                          \

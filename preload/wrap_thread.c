@@ -37,6 +37,7 @@ static struct thread *prepare(void *start, void *argument, const pthread_attr_t 
 {
 	struct thread *t;
 	pthread_attr_t defaults;
+	sigset_t mask;
 	size_t stack_bytes = 0;
 
 	host_start();
@@ -52,7 +53,9 @@ static struct thread *prepare(void *start, void *argument, const pthread_attr_t 
 	if (attr)
 		(void)pthread_attr_getstacksize(attr, &stack_bytes);
 	t->stack_bytes = stack_bytes;
-	t->prof_hidden = mask_hidden();
+	t->prof_hidden = attr && pthread_attr_getsigmask_np(attr, &mask) == 0
+				 ? (mask_word(&mask) & MASK_PROF) != 0
+				 : mask_hidden();
 	t->start_function = (uintptr_t)start;
 	t->run = start;
 	t->argument = argument;

@@ -44,8 +44,11 @@ INTERPOSE_WAIT(int, select, SYS_pselect6,
                                                                                                    \
 		WAIT_BEGIN(w, number);                                                             \
 		limit;                                                                             \
-		while (wait_eintr(&w, r = REAL(name) args))                                        \
-			again;                                                                     \
+		if (mask_deliver())                                                                \
+			r = -1, errno = EINTR;                                                     \
+		else                                                                               \
+			while (wait_eintr(&w, r = REAL(name) args))                                \
+				again;                                                             \
 		wait_end(&w);                                                                      \
 		mask_set_hidden(was);                                                              \
 		return r;                                                                          \
