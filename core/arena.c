@@ -15,7 +15,7 @@
 /* The first bytes of each mapping.  An arena fills its newest chunk only; what is left over in an
  * older one is lost, which is why large requests do not become the newest chunk. */
 struct arena_chunk {
-	struct arena_chunk *_Atomic next;
+	struct arena_chunk *next;
 	size_t bytes; /* of the mapping */
 	size_t used;  /* of it, this header included */
 };
@@ -60,17 +60,20 @@ void *arena_alloc(struct arena *a, size_t n)
 	if (c && n <= c->bytes - c->used)
 		return chunk_take(c, n);
 
-	/* Whole at every instruction, also for another process: see arena_drop(). */
+	/* The list is whole at every instruction: see arena_drop().  The order of the program is
+	 * enough, since who looks has seen us dead. */
 	struct arena_chunk *fresh = chunk_map(a, n);
 	if (!fresh)
 		return NULL;
 	if (c && fresh->bytes - 2 * ALIGN - n < c->bytes - c->used) {
 		/* A large request of its own; the current chunk has more room left. */
 		fresh->next = c->next;
-		atomic_store_explicit(&c->next, fresh, memory_order_release);
+		atomic_signal_fence(memory_order_release);
+		c->next = fresh;
 	} else {
 		fresh->next = c;
-		atomic_store_explicit(&a->chunks, fresh, memory_order_release);
+		atomic_signal_fence(memory_order_release);
+		a->chunks = fresh;
 	}
 	return chunk_take(fresh, n);
 }
@@ -91,7 +94,8 @@ void arena_drop(struct arena *a)
 
 	while ((c = a->chunks) != NULL) {
 		/* Before: who is killed here leaves a list that others may drop. */
-		atomic_store_explicit(&a->chunks, c->next, memory_order_release);
+		a->chunks = c->next;
+		atomic_signal_fence(memory_order_release);
 		(void)sys_munmap(c, c->bytes);
 	}
 	a->mapped_bytes = 0;

@@ -10,15 +10,14 @@
 #ifndef CPROF_CORE_ARENA_H
 #define CPROF_CORE_ARENA_H
 
-#include <stdatomic.h>
 #include <stddef.h>
 
 struct arena_chunk;
 
 struct arena {
-	struct arena_chunk *_Atomic chunks; /* newest first; owner, or who finds the owner dead */
-	size_t mapped_bytes;		    /* sum of all chunks, for tests and for a cap */
-	size_t max_bytes;		    /* 0: no cap */
+	struct arena_chunk *chunks; /* newest first; owner, or who finds the owner dead */
+	size_t mapped_bytes;	    /* sum of all chunks, for tests and for a cap */
+	size_t max_bytes;	    /* 0: no cap */
 };
 
 /* Returns n zeroed bytes aligned to 16, or NULL when the kernel or the cap refuses.
