@@ -27,7 +27,7 @@ one() {
 }
 export -f one
 all() { # NAME OPTION... CALL, as often as there are signals and processors
-	local name=$1 signo cpu
+	local name=$1 signo
 	shift
 	for signo in 14 15 17; do
 		echo "plain ${name}_same_cpu -n $ROUNDS -c 0 $* $signo"
