@@ -1,0 +1,8 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# Waiting calls that are left in the middle under dumps, and what the same calls do afterwards.
+. tests/support/lib.sh
+export TMPDIR=$scratch
+fresh leave
+python3 tests/behaviour/leave.py "$B/programs/leave" "$LIB" "$out" || failed=1
+finish
