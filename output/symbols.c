@@ -199,7 +199,7 @@ static int canonicalise(struct symbols_module *m, struct arena *a, int fd)
 	char link[64], path[PATH_BYTES];
 	struct text t = TEXT_ON(link);
 
-	text_str(&t, "/proc/self/fd/");
+	text_str(&t, "/proc/thread-self/fd/");
 	text_u64(&t, (uint64_t)fd);
 	ssize_t n = sys_readlink(link, path, sizeof path);
 	if (n <= 0 || path[0] != '/')
@@ -299,7 +299,7 @@ static bool find_vdso(uint64_t *ret_start, uint64_t *ret_limit)
 	char buf[2048], line[128]; /* longer lines name files */
 	struct text t = TEXT_ON(line);
 	bool found = false;
-	int fd = sys_open("/proc/self/maps", O_RDONLY, 0);
+	int fd = sys_open("/proc/thread-self/maps", O_RDONLY, 0);
 	ssize_t n;
 
 	if (fd < 0)
@@ -349,7 +349,7 @@ int symbols_resolve(struct symbols_module *m, struct arena *a, struct symbols_ad
 	if (m->path[0] == '/')
 		rc = try_file(m, a, m->canonical_path, addresses, n);
 	if (rc < 0 && rc != -ENOMEM && m->info.is_exe && m->info.build_id_bytes)
-		rc = try_file(m, a, "/proc/self/exe", addresses, n);
+		rc = try_file(m, a, "/proc/thread-self/exe", addresses, n);
 	if (rc < 0 && rc != -ENOMEM && m->info.build_id_bytes)
 		rc = try_map_files(m, a, addresses, n) == 0 ? 0 : rc;
 	if (n && rc != -ENOMEM)

@@ -290,7 +290,7 @@ static void start(const char *argv0, char *const *envp)
 	if (!sys_failed(page) && sys_madvise(page, 4096, WIPE_ON_FORK) == 0)
 		alive = page;
 	begin_life();
-	if (!host.settings.cpu_enabled || pthread_key_create(&end_key, on_thread_end) != 0 ||
+	if (pthread_key_create(&end_key, on_thread_end) != 0 ||
 	    pthread_atfork(before_fork, after_fork_parent, after_fork_child) != 0 ||
 	    at_quick_exit(host_exit) != 0) /* the first to be set is the last to run */
 		return;

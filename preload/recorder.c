@@ -61,12 +61,12 @@ static void make(void)
 		.window_monotonic_ns = host.started_monotonic_ns,
 	};
 	int why = 0;
-	ssize_t n = sys_readlink("/proc/self/exe", exe, sizeof exe - 1);
+	ssize_t n = sys_readlink("/proc/thread-self/exe", exe, sizeof exe - 1);
 
 	exe[n > 0 ? n : 0] = '\0';
 	if (sys_getcwd(cwd, sizeof cwd) < 0)
 		cwd[0] = '\0';
-	who.cmdline_bytes = (uint32_t)read_file("/proc/self/cmdline", cmdline, sizeof cmdline);
+	who.cmdline_bytes = (uint32_t)read_file("/proc/thread-self/cmdline", cmdline, sizeof cmdline);
 	(void)process_start_ticks(0, &who.start_ticks);
 	process_boot_id(who.boot_id);
 

@@ -123,7 +123,7 @@ static void settle(struct thread *t)
 	uint64_t cpu = thread_cpu_ns(atomic_load_explicit(&t->tid, memory_order_relaxed));
 	uint64_t had = atomic_exchange_explicit(&t->attributed_ns, cpu, memory_order_relaxed);
 
-	if (!cpu)
+	if (!cpu || !host.settings.cpu_enabled)
 		return;
 	/* One timer for all: what one thread was sampled for another has used, so that only the sum
 	 * at the end means anything. */
@@ -188,6 +188,8 @@ static void timer_begin(struct thread *t)
 	int id = -1;
 
 	event._sigev_un._tid = atomic_load_explicit(&t->tid, memory_order_relaxed);
+	if (!host.settings.cpu_enabled)
+		return;
 	if (sampler_is_fallback() ||
 	    SYS_CALL(SYS_timer_create, CLOCK_THREAD_CPUTIME_ID, &event, &id, 0, 0, 0) < 0) {
 		recorder_lost(LOST_TIMERS, 1);

@@ -34,7 +34,7 @@ start() {
 # The file and its header: a process that is killed between the two leaves nothing that anybody can judge.
 has_store() {
 	local f
-	for f in "$scratch/store/$pid".*.store /dev/shm/cprof-*/"$pid".*.store; do
+	for f in "$scratch/store/$pid".*.store "$CPROF_STORE_DIR/$pid".*.store /dev/shm/cprof-*/"$pid".*.store; do
 		[ -f "$f" ] && [ "$(head -c 7 "$f" | tr -d '\0')" = CPROFST ] && return
 	done
 	return 1
@@ -192,7 +192,15 @@ drops() {
 	mount -t tmpfs -o mode=1777 none /dev/shm
 	good dropped_with_the_default_directory /tmp/cprof-$NOBODY setuid $NOBODY
 	claim dropped_default_directory_is_the_new_users "$(stat -c '%u %a' /tmp/cprof-$NOBODY)" test "$(stat -c '%u %a' /tmp/cprof-$NOBODY)" = "$NOBODY 700"
-	claim dropped_leaves_roots_store "$(ls -AR /dev/shm)" has_store
+	claim dropped_takes_its_store_along "$(ls -AR /dev/shm)" test -z "$(find /dev/shm -name '*.store')"
+	# From a configured directory it cannot be taken along.
+	export CPROF_STORE_DIR=/dev/shm/configured
+	install -d -m 700 $CPROF_STORE_DIR
+	start setuid $NOBODY
+	ask
+	wait_for 5 file_in /tmp/cprof-$NOBODY
+	stop
+	claim dropped_leaves_the_configured_store "$(ls -AR /dev/shm)" has_store
 	old=$pid
 	"$B/cprof" recover --keep "$old" > "$scratch/recovered" 2>&1
 	claim dropped_store_is_finished "$(cat "$scratch/recovered")" grep -q 'nothing left' "$scratch/recovered"

@@ -23,7 +23,7 @@ rooted() {
 	share=$($PROFILE roots $(files) 2> /dev/null | head -1)
 	claim "no_frame_of_ours_$1" "$($PROFILE stacks $(files) | grep -m1 -E 'libcprof|;on_prof|;on_dump')" \
 		sh -c "! $PROFILE stacks $(files | tr '\n' ' ') | grep -qE 'libcprof|;on_prof|;on_dump'"
-	claim "rooted_$1" "$share % of $(files | wc -l) files" awk -v a="${share:-0}" -v b="$2" 'BEGIN { exit !(a >= b) }'
+	claim "rooted_$1" "$share % of $(files | wc -l) files: $($PROFILE stacks $(files) | grep -m2 '\[truncated' | cut -c1-300)" awk -v a="${share:-0}" -v b="$2" 'BEGIN { exit !(a >= b) }'
 }
 
 cat > "$scratch/work.py" << 'PY'

@@ -476,7 +476,11 @@ def before():
     os.setpgid(0, 0)
     os.nice(3)
     os.umask(0o27)
-r = run([python, "-c", "import os; print(os.getpgid(0) == os.getpid(), os.nice(0), oct(os.umask(0)))"], preexec_fn=before, stdout=PIPE)
+after = """import os, time
+end = time.process_time() + 0.2
+while time.process_time() < end: pass
+print(os.getpgid(0) == os.getpid(), os.nice(0), oct(os.umask(0)))"""
+r = run([python, "-c", after], preexec_fn=before, stdout=PIPE)
 say("preexec", r)
 def fails():
     burn(30)

@@ -387,28 +387,37 @@ static void same_pid(void)
 	syscall(SYS_exit_group, status != 0);
 }
 
+static long mappings(void)
+{
+	char buf[4096];
+	ssize_t n;
+	long lines = 0;
+	int fd = open("/proc/self/maps", O_RDONLY);
+
+	while ((n = read(fd, buf, sizeof buf)) > 0)
+		for (ssize_t i = 0; i < n; i++)
+			lines += buf[i] == '\n';
+	close(fd);
+	return lines;
+}
+
 /* Prints "more" when 300 dumps leave descriptors or mappings behind. */
 static void many_dumps(void)
 {
-	long lines[2];
 	int fds = descriptors();
+	long before;
 
 	burn(50);
 	raise(SIGUSR2);
-	for (int when = 0; when < 2; when++) {
-		char buf[4096];
-		ssize_t n;
-		int fd = open("/proc/self/maps", O_RDONLY);
-
-		lines[when] = 0;
-		while ((n = read(fd, buf, sizeof buf)) > 0)
-			for (ssize_t i = 0; i < n; i++)
-				lines[when] += buf[i] == '\n';
-		close(fd);
-		for (int i = 0; !when && i < 300; i++)
-			raise(SIGUSR2);
+	usleep(300000); /* another process writes it */
+	before = mappings();
+	for (int i = 0; i < 300; i++) {
+		raise(SIGUSR2);
+		usleep(1000);
 	}
-	puts(lines[0] == lines[1] && descriptors() == fds ? "same" : "more");
+	for (int i = 0; i < 50 && mappings() != before; i++)
+		usleep(100000);
+	puts(mappings() == before && descriptors() == fds ? "same" : "more");
 }
 
 /* A child burns 400 ms.  Prints its CPU time. */
