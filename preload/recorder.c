@@ -66,7 +66,8 @@ static void make(void)
 	exe[n > 0 ? n : 0] = '\0';
 	if (sys_getcwd(cwd, sizeof cwd) < 0)
 		cwd[0] = '\0';
-	who.cmdline_bytes = (uint32_t)read_file("/proc/thread-self/cmdline", cmdline, sizeof cmdline);
+	who.cmdline_bytes =
+		(uint32_t)read_file("/proc/thread-self/cmdline", cmdline, sizeof cmdline);
 	(void)process_start_ticks(0, &who.start_ticks);
 	process_boot_id(who.boot_id);
 

@@ -634,6 +634,26 @@ TEST(unwind_code_without_cfi_and_frame_pointer_has_its_call_on_the_stack)
 	CHECK(!guess_caller(&view, &frame)); /* not in a frame that was not interrupted */
 }
 
+TEST(unwind_init_function_without_cfi_has_eight_bytes_of_padding)
+{
+	static const uint8_t end[] = {0x48, 0x83, 0xc4, 0x08, 0xc3, 0, 0, 0};
+	static const uint8_t other[] = {0x48, 0x83, 0xc4, 0x18, 0xc3, 0, 0, 0};
+	struct stack_view view = {.lo = words_stack.lo, .hi = words_stack.hi};
+	struct guess frame = {
+		.pc = (uintptr_t)end, .sp = (uintptr_t)(words + 10), .in_module = true};
+
+	catch (SIGUSR1, on_signal, 0);
+	recurse(0);
+	words[10] = 5;
+	words[11] = (uintptr_t)leaf_return_address;
+	CHECK(guess_caller(&view, &frame));
+	CHECK_EQ(frame.pc, (uintptr_t)leaf_return_address);
+	CHECK_EQ(frame.sp, (uintptr_t)(words + 12));
+	frame = (struct guess){
+		.pc = (uintptr_t)other, .sp = (uintptr_t)(words + 10), .in_module = true};
+	CHECK(!guess_caller(&view, &frame));
+}
+
 /* ---- garbage ---- */
 
 static uint64_t random_word(void)
