@@ -35,15 +35,13 @@ bool socket_left(const struct wait *w, int fd, int option, uint64_t *ret_ns)
 
 int socket_wait(int fd, short events, uint64_t left_ns)
 {
-	struct timespec ts = {(time_t)(left_ns / 1000000000), (long)(left_ns % 1000000000)};
-	struct timespec *left = left_ns == SOCKET_FOREVER ? NULL : &ts;
+	const struct timespec ts = {(time_t)(left_ns / 1000000000), (long)(left_ns % 1000000000)};
 	struct pollfd p = {.fd = fd, .events = events};
-	long r;
+	/* Ours: a cancellation point, as the call is that waits here, and one that goes on after a
+	 * signal of ours. */
+	int r = ppoll(&p, 1, left_ns == SOCKET_FOREVER ? NULL : &ts, NULL);
 
-	do /* the kernel shortens ts */
-		r = SYS_CALL(SYS_ppoll, &p, 1, left, NULL, 0, 0);
-	while (r == -EINTR && wait_again());
-	return r > 0 ? 1 : (int)r;
+	return r < 0 ? -errno : r;
 }
 
 bool socket_again(const struct wait *w, int fd, int option, short events)

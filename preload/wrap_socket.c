@@ -109,33 +109,24 @@ INTERPOSE_CHECKED(ssize_t, __recvfrom_chk,
 		  recvfrom(fd, buf, n, flags, from, size))
 
 /* A connection goes on being made when the call was interrupted; one to a full queue of a local socket
- * does not, and its call is made again with the socket's time-out shortened. */
+ * does not.  Its call is made again with the whole time-out, until that is over when we look: to shorten
+ * it would leave the host another socket option when it jumps out of here. */
 static int connect_again(const struct wait *w, int fd, const struct sockaddr *to, socklen_t size,
 			 __typeof__(connect) *real)
 {
-	struct timeval had, left_tv;
-	socklen_t n = sizeof had;
+	socklen_t n = sizeof(int);
 	uint64_t left;
 	int r, error = 0;
 
 	if (!socket_left(w, fd, SO_SNDTIMEO, &left))
 		return real(fd, to, size);
-	if (to->sa_family == AF_UNIX) {
-		left = left < 1000 ? 1000 : left; /* 0 would be none */
-		left_tv = (struct timeval){(time_t)(left / 1000000000),
-					   (long)(left % 1000000000 / 1000)};
-		(void)SYS_CALL(SYS_getsockopt, fd, SOL_SOCKET, SO_SNDTIMEO, &had, &n, 0);
-		(void)SYS_CALL(SYS_setsockopt, fd, SOL_SOCKET, SO_SNDTIMEO, &left_tv, n, 0);
-		r = real(fd, to, size);
-		(void)SYS_CALL(SYS_setsockopt, fd, SOL_SOCKET, SO_SNDTIMEO, &had, n, 0);
-		return r;
-	}
-	r = socket_wait(fd, POLLOUT, left);
-	n = sizeof error;
+	if (to->sa_family == AF_UNIX && left)
+		return real(fd, to, size);
+	r = to->sa_family == AF_UNIX ? 0 : socket_wait(fd, POLLOUT, left);
 	if (r > 0)
 		(void)SYS_CALL(SYS_getsockopt, fd, SOL_SOCKET, SO_ERROR, &error, &n, 0);
 	else
-		error = r < 0 ? -r : EINPROGRESS;
+		error = r < 0 ? -r : to->sa_family == AF_UNIX ? EAGAIN : EINPROGRESS;
 	if (error)
 		errno = error;
 	return error ? -1 : 0;

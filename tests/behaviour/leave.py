@@ -5,6 +5,7 @@ What tests/programs/leave prints must be the same without us; times ("~") may be
 plain ones rounded to 250 ms.  Who is late only may try again.  NO_DUMPS=1: no claim about files.
 """
 import concurrent.futures
+import pathlib
 import glob
 import os
 import subprocess
@@ -12,6 +13,9 @@ import sys
 
 LEAVE, LIBRARY, OUT = sys.argv[1:4]
 AT_ONCE, EARLY, LATE, TRIES = 12, 5, 60, 3
+
+# A connection to the full queue of a local socket waits anew, see preload/wrap_socket.c.
+LONGER = "connect"
 
 
 def run(way, call, more):
@@ -37,13 +41,13 @@ def compare(way, call):
                 nominal = (int(want) + EARLY) // 250 * 250
                 if int(got) < nominal - EARLY:
                     different.append(f"{key[1:]} {got} not {nominal} ms")
-                elif int(got) > nominal + LATE:
+                elif int(got) > nominal + LATE + (nominal if call == LONGER else 0):
                     late.append(f"{key[1:]} {got} not {nominal} ms")
         if different or not late:
             break
     dumps = len(glob.glob(f"{OUT}/*.{said.get('pid', 0)}.cpu.*.pb.gz"))
     for path in glob.glob(f"{OUT}/*.{said.get('pid', 0)}.cpu.*.pb.gz"):
-        os.unlink(path)
+        pathlib.Path(path).unlink(missing_ok=True)  # a dump removes the oldest ones too
     if not different and not late and dumps < (1 if call.endswith("_full") else 20) and not os.environ.get("NO_DUMPS"):
         different.append(f"{dumps} dumps")
     return f"{way}_{call}", ", ".join(different + late)

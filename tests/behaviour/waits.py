@@ -26,6 +26,8 @@ WAYS = [
     ("alarm_restart", "r", ["-r", "-s", "300"], 1),
     ("thread_alarm", "a", ["-t", "-a", "-s", "300"], 1),
 ]
+# A connection to the full queue of a local socket waits anew, see preload/wrap_socket.c.
+LONGER = "connect"
 PLAIN = {"": [], "a": ["-a"], "r": ["-r"]}
 PYTHON = "import time, select; start = time.monotonic(); {}; print('~slept', round((time.monotonic() - start) * 1000))"
 NODE = "const start = Date.now(); setTimeout(() => console.log('~slept', Date.now() - start), 1000)"
@@ -68,7 +70,7 @@ def run(options, name, with_library):
     return said
 
 
-def unlike(said, wanted):
+def unlike(name, said, wanted):
     """What differs, and whether it is nothing but late."""
     differences, only_late = [], True
     for key in sorted(set(said) | set(wanted) - {"pid"}):
@@ -82,6 +84,7 @@ def unlike(said, wanted):
         nominal, got = rounded(key, want), int(got)
         # What is left is less when one is late.
         low, high = (nominal - LATE, nominal + EARLY) if key == "~left" else (nominal - EARLY, nominal + LATE)
+        high += nominal if name == LONGER else 0
         if not low <= got <= high:
             differences.append(f"{key[1:]} {got} not {nominal} ms")
             only_late = only_late and (got < low) == (key == "~left")
@@ -100,7 +103,7 @@ def files(said):
 def compare(name, way, options, wanted, least_files):
     for attempt in range(TRIES):
         said = run(options, name, True)
-        difference, only_late = unlike(said, wanted)
+        difference, only_late = unlike(name, said, wanted)
         if not difference or not only_late:
             break
     # The last dump may still be about to be renamed when a killed process is gone.
