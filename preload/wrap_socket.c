@@ -79,8 +79,7 @@ INTERPOSE_SEND(int, sendmmsg, (int fd, struct mmsghdr *m, unsigned count, int fl
 		wait_end(&w);                                                                      \
 		if (!done)                                                                         \
 			return r;                                                                  \
-		if (r < 0)                                                                         \
-			errno = w.error;                                                           \
+		errno = w.error; /* what follows a part is the next call's to find */              \
 		return (ssize_t)done;                                                              \
 	}
 INTERPOSE_WHOLE(write, (int fd, const void *buf, size_t n), (fd, buf, n),
