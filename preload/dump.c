@@ -226,6 +226,11 @@ static void launch(void)
 	int number = NUMBER(atomic_load_explicit(&state, memory_order_relaxed)), r = -EPERM;
 
 	job.store = recorder_store();
+	/* Another thread may be making it; it blocks all signals, so it is not the one we interrupted. */
+	for (unsigned i = 0; !job.store && recorder_is_being_made() && i < 200; i++) {
+		nap(50);
+		job.store = recorder_store();
+	}
 	if (job.store && !atomic_load_explicit(&in_place_only, memory_order_relaxed))
 		r = dumper_start(dump_there);
 	if (r >= 0) {

@@ -122,6 +122,11 @@ struct store *recorder_store(void)
 	return s;
 }
 
+bool recorder_is_being_made(void)
+{
+	return atomic_load_explicit(&state, memory_order_relaxed) == MAKING;
+}
+
 const char *recorder_remark(void)
 {
 	return remark[0] ? remark : NULL;

@@ -17,6 +17,10 @@
  * Context: signal.  Allocates: mmap.  Locks: none. */
 struct store *recorder_store(void);
 
+/* Is another thread making it just now?
+ * Context: signal. */
+bool recorder_is_being_made(void);
+
 /* The store if there is one.
  * Context: signal. */
 struct store *recorder_existing(void);

@@ -170,7 +170,7 @@ place_in() {
 	say="before $b of 100, after $a of 60, in all $all ms; $n files, $lines lines: $(head -3 "$at.err" | tr '\n' ' ')"
 	if [ "$n" -ge 2 ] && [ -z "$(half)" ] && [ "$all" -gt 145 ] && [ $((b + a)) -lt 180 ]; then
 		case $wants in
-		dumps | limited) if [ "$b" -gt 20 ] && [ "$a" -gt 20 ]; then good=yes; fi ;;
+		dumps | limited) if [ "$b" -gt 5 ] && [ "$a" -gt 5 ]; then good=yes; fi ;;
 		*) good=yes ;;
 		esac
 	fi
