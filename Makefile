@@ -114,9 +114,9 @@ demo:
 	@B=$(B) tests/demo
 check:
 	@tests/support/need $(NEED_BUILD) $(NEED_DEMO) $(NEED_CHECK)
-	@$(MAKE) -s --no-print-directory all unit programs oracle $(B)/rawprof
-	@$(MAKE) -s --no-print-directory B=$(B)/clang CC=clang all unit
-	@$(MAKE) -s --no-print-directory B=$(B)/asan SANITIZE=1 unit
+	@$(MAKE) -s -j2 --no-print-directory all unit programs oracle $(B)/rawprof
+	@$(MAKE) -s -j2 --no-print-directory B=$(B)/clang CC=clang all unit
+	@$(MAKE) -s -j2 --no-print-directory B=$(B)/asan SANITIZE=1 unit
 	@B=$(B) tests/check
 lint: $(B)/libcprof.so
 	B=$(B) tests/check lint

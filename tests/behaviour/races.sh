@@ -5,7 +5,7 @@
 # signal of the other kind came with it.  ROUNDS: of each call, signal and processor.  NO_DUMPS=1: for a library that
 # has no handlers; both are plain then.
 . tests/support/lib.sh
-export TMPDIR=$scratch RACES=$B/programs/races LIB scratch ROUNDS=${ROUNDS:-50}
+export TMPDIR=$scratch RACES=$B/programs/races LIB scratch ROUNDS=${ROUNDS:-25}
 fresh races
 export CPROF_OUTPUT_MAX_FILES=0
 # Calls that end with EINTR, those that the kernel restarts after a handler with SA_RESTART, and those that let the
@@ -89,5 +89,5 @@ awk -v no_dumps="$NO_DUMPS" -v masked="$masked" -v restarted="$restarted" '
 cat "$scratch/claims"
 ! grep -q "^not ok" "$scratch/claims" || failed=1
 claim races_all_ran "$(wc -l < "$scratch/results") of $(jobs | wc -l)" test "$(wc -l < "$scratch/results")" = "$(jobs | wc -l)"
-[ -n "$NO_DUMPS" ] || claim races_dumps "$(files | wc -l)" test "$(files | wc -l)" -gt 1000
+[ -n "$NO_DUMPS" ] || claim races_dumps "$(files | wc -l)" test "$(files | wc -l)" -gt 500
 finish

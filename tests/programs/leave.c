@@ -2,7 +2,7 @@
 /*
  * RUN:    leave jump|deferred|async CALL
  *         leave list
- * EXPECT: leaves a waiting call 50 times, by siglongjmp out of its SIGALRM handler or by
+ * EXPECT: leaves a waiting call 50 times ($LEAVE_TIMES), by siglongjmp out of its SIGALRM handler or by
  * cancellation, while another process sends SIGUSR2 every 2 ms, if there is a handler for it.  Then
  * the call is made twice more: SIGALRM after 250 ms, and to its end after 500 ms.
  * Prints how often the call came back instead, and what it gave back in the end ("~": in ms, about).
@@ -12,7 +12,7 @@
 #include <setjmp.h>
 #include <stdatomic.h>
 
-enum { TIMES = 50 };
+static int times = 50;
 
 static const struct call *call;
 static bool async;
@@ -84,7 +84,7 @@ static void help(void)
 static void jump_often(void)
 {
 	handle_alarm(jump);
-	for (volatile int i = 0; i < TIMES; i++)
+	for (volatile int i = 0; i < times; i++)
 		if (!sigsetjmp(env, 1)) {
 			alarm_in(3000);
 			(void)call->wait();
@@ -111,7 +111,7 @@ static void cancel_often(void)
 	pthread_t thread;
 	void *value;
 
-	for (int i = 0; i < TIMES; i++) {
+	for (int i = 0; i < times; i++) {
 		pthread_create(&thread, NULL, wait_to_be_cancelled, NULL);
 		usleep(3000);
 		pthread_cancel(thread);
@@ -172,6 +172,8 @@ int main(int argc, char **argv)
 		}
 		return 0;
 	}
+	if (getenv("LEAVE_TIMES"))
+		times = atoi(getenv("LEAVE_TIMES"));
 	async = !strcmp(way, "async");
 	call = argc == 3 ? call_named(argv[2]) : NULL;
 	if (!call)
