@@ -82,7 +82,7 @@ ten() { grep -q '^File: conf_hot$' top.txt && awk '/flat%/ { getline; exit !($NF
 claim "check-10 hot_is_first_with_more_than_90_per_cent" "$(grep -A1 flat% top.txt | tail -1)" ten
 P -traces hot.pb.gz > traces.txt
 # What stands under a value is the stack, leaf first.
-chain=$(awk '/^-+/ { if (s != "") print s; s = ""; next } /^ +[0-9.]+m?s / { s = $2; next } s != "" && NF == 1 { s = s ";" $1 } END { print s }' traces.txt | sort | uniq -c | sort -rn | awk 'NR == 1 { print $2 }')
+chain=$(awk '/^-+/ { if (s != "") print s; s = ""; next } /^ +[0-9.]+m?s / { s = $2; next } s != "" && NF == 1 { s = s ";" $1 } END { print s }' traces.txt | sort | uniq -c | sort -rn | awk '$2 ~ /^hot;/ { print $2; exit }')
 eleven() {
 	[[ $chain == "hot;outer;main;"*"_start" ]] && ! sed -n '/^---/,$p' traces.txt | grep -Eq '\[a\.out\]|<unknown>|cprof|sampler|uw_'
 }
