@@ -51,11 +51,13 @@ file_in() { compgen -G "$1/service.$pid.cpu.*.pb.gz" > /dev/null; }
 whole() { gzip -t "$1"/service."$pid".cpu.*.pb.gz; }
 nothing_in() { [ -z "$(find "$1" -mindepth 1 ! -name filler ! -name 'cprof-*' 2> /dev/null)" ]; }
 
+started= # a command that makes it fail, once the service runs
 # broken NAME PATTERN DIR REPAIR: a dump fails, with one line that matches; after `REPAIR` the same process
 # writes to DIR.  Whatever happens the service says and returns what it always does.
 broken() {
 	local name=$1 pattern=$2 where=$3
 	start
+	$started
 	ask
 	wait_for 5 said_something
 	claim "${name}_is_said" "$(cat "$scratch/err")" grep -Eqx "cprof: $pattern" "$scratch/err"
@@ -139,6 +141,16 @@ claim group_writable_directory_is_closed_inside "$(stat -c %a "$out"/*)" test "$
 fresh sticky
 chmod 1777 "$out"
 good sticky_directory "$out"
+
+# ---- limits that come and go ----
+
+repair() { prlimit --pid "$pid" --nofile=1024; }
+limit() { prlimit --pid "$pid" "$@"; }
+fresh descriptors
+started="limit --nofile=3:1024" broken no_descriptor "$out: cannot be opened \(EMFILE\)" "$out" repair
+repair() { prlimit --pid "$pid" --as=unlimited; }
+fresh memory
+started="limit --as=1000000:unlimited" broken no_memory ".*no memory.*" "$out" repair
 
 # ---- root that becomes somebody else ----
 

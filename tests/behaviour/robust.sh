@@ -66,6 +66,34 @@ claim signal_refuses_sig_err "exit $?" test "$(under "$A" sig_err)" = "EINVAL al
 fresh small
 below small_alternate_stack_bytes "$(under "$A" small_stack)" 6144
 
+# A host that blocks everything and waits for it; one that replaces our handler by a raw system call.
+fresh sigwait
+LD_PRELOAD=$LIB "$A" sigwait_all > "$scratch/got" &
+pid=$!
+wait_for 5 compgen -G "$scratch/store/$pid.*" > /dev/null
+sleep 0.1
+"$A" ask $pid
+wait_for 5 compgen -G "$out/awkward.$pid.cpu.1.pb.gz" > /dev/null
+claim sigwait_for_everything_can_be_asked_for_a_dump "$(ls "$out")" test "$(files | wc -l)" = 1
+kill -TERM $pid
+wait $pid
+claim sigwait_for_everything_gets_the_hosts_own "says $(cat "$scratch/got")" test "$(cat "$scratch/got")" = 15
+fresh sigwait
+LD_PRELOAD=$LIB "$A" sigwait_all > "$scratch/got" &
+pid=$!
+wait_for 5 compgen -G "$scratch/store/$pid.*" > /dev/null
+sleep 0.1
+kill -USR2 $pid
+wait $pid
+claim sigwait_that_takes_the_dump_signal_dumps_too "says $(cat "$scratch/got"), $(ls "$out")" \
+	test "$(cat "$scratch/got") $(files | wc -l)" = "12 1"
+fresh raw
+say=$(under "$A" raw_action 2> "$scratch/err")
+claim replaced_handler_is_said_once "says $say, $(cat "$scratch/err")" \
+	test "$say $(grep -c 'has replaced a signal handler' "$scratch/err") $(wc -l < "$scratch/err")" = "alive 1 1"
+claim replaced_handler_is_counted "$($PROFILE comments $(files) | tr '\n' ' ')" \
+	sh -c "$PROFILE comments $(files | tail -1) | grep -q 'handler of ours replaced: [12]'"
+
 # Whose samples these are, and how many.
 fresh fallback
 under "$A" late_fallback > "$scratch/ns" 2> "$scratch/err"

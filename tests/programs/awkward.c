@@ -23,6 +23,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "core/control.h"
+
 static volatile unsigned long sink;
 static volatile int stop, ready;
 
@@ -387,6 +389,50 @@ static void same_pid(void)
 	syscall(SYS_exit_group, status != 0);
 }
 
+/* All signals are blocked and waited for: prints the number of the one that came. */
+static void sigwait_all(void)
+{
+	sigset_t all;
+	int signo = 0;
+
+	sigfillset(&all);
+	sigprocmask(SIG_BLOCK, &all, NULL);
+	burn(50);
+	sigwait(&all, &signo);
+	printf("%d\n", signo);
+}
+
+/* Asks process ARG for a dump, as the command does: a queued SIGPROF with a value. */
+static void ask(long pid)
+{
+	siginfo_t info;
+
+	memset(&info, 0, sizeof info);
+	info.si_code = SI_QUEUE;
+	info.si_value.sival_ptr = (void *)CONTROL_VALUE(CONTROL_DUMP);
+	if (syscall(SYS_rt_sigqueueinfo, pid, SIGPROF, &info) < 0)
+		exit(2);
+}
+
+/* Our handler is replaced behind our back; two dumps. */
+static void raw_action(void)
+{
+	struct {
+		void *handler;
+		unsigned long flags;
+		void *restorer;
+		unsigned long mask;
+	} act = {(void *)SIG_IGN, 0, NULL, 0};
+
+	burn(50);
+	syscall(SYS_rt_sigaction, SIGPROF, &act, NULL, 8);
+	raise(SIGUSR2);
+	usleep(100000);
+	raise(SIGUSR2);
+	usleep(100000);
+	puts("alive");
+}
+
 static long mappings(void)
 {
 	char buf[4096];
@@ -467,6 +513,12 @@ int main(int argc, char **argv)
 		same_pid();
 	else if (!strcmp(mode, "many_dumps"))
 		many_dumps();
+	else if (!strcmp(mode, "sigwait_all"))
+		sigwait_all();
+	else if (!strcmp(mode, "ask"))
+		ask(number);
+	else if (!strcmp(mode, "raw_action"))
+		raw_action();
 	else if (!strcmp(mode, "forked"))
 		forked();
 	else

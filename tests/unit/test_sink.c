@@ -4,13 +4,18 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <signal.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -87,6 +92,47 @@ TEST(sink_writes_a_complete_file_that_only_we_can_read)
 	CHECK_STR(back, "hello world");
 	close(fd);
 	CHECK_STR(why, "");
+	end();
+}
+
+/* write(2) of more than 64 bytes fails with EDQUOT from now on, in this process. */
+static bool deny_long_writes(void)
+{
+	struct sock_filter filter[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_write, 0, 3),
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args[2])),
+		BPF_JUMP(BPF_JMP | BPF_JGT | BPF_K, 64, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EDQUOT),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	struct sock_fprog program = {sizeof filter / sizeof filter[0], filter};
+
+	return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
+	       prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0;
+}
+
+TEST(sink_edquot_in_the_middle_leaves_nothing_and_the_next_file_works)
+{
+	char long_text[100] = "";
+	int state;
+
+	begin();
+	pid_t child = fork();
+	if (child == 0) {
+		bool good = deny_long_writes() && sink_dir_open(&dir, scratch, &problem) == 0 &&
+			    sink_create(&sink, &dir, "a.1.cpu.1.pb.gz", &problem) == 0 &&
+			    sink_write(&sink, "short", 5) == 0 && files_in(scratch) == 1 &&
+			    sink_write(&sink, long_text, sizeof long_text) == -EDQUOT;
+		sink_remove(&sink);
+		good = good && files_in(scratch) == 0 &&
+		       sink_create(&sink, &dir, "a.1.cpu.1.pb.gz", &problem) == 0 &&
+		       sink_write(&sink, "short", 5) == 0 && sink_commit(&sink) == 0;
+		_exit(!good);
+	}
+	waitpid(child, &state, 0);
+	CHECK(WIFEXITED(state) && WEXITSTATUS(state) == 0);
+	CHECK_EQ(files_in(scratch), 1);
 	end();
 }
 
