@@ -47,4 +47,7 @@ _Noreturn void check_skip(const char *reason);
 	} while (0)
 #define SKIP(reason) check_skip(reason)
 
+/* How many entries a directory has, hidden ones too; 0 when there is none. */
+unsigned check_files_in(const char *path);
+
 #endif

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "output/export.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -32,18 +31,6 @@ static void begin(uint64_t bytes)
 	storebuild_open(&store, bytes);
 	storebuild_modules(&store);
 	commits = committed_rows = 0;
-}
-
-static unsigned files_in(const char *path)
-{
-	DIR *d = opendir(path);
-	unsigned n = 0;
-
-	while (d && readdir(d))
-		n++;
-	if (d)
-		closedir(d);
-	return n - 2;
 }
 
 static void end(void)
@@ -143,7 +130,7 @@ TEST(export_writes_one_file_per_dump_and_each_sample_once)
 	CHECK_EQ(raw.profile->n_sample, 0);
 	CHECK_EQ(result.samples, 0);
 	CHECK_EQ(committed_rows, 0);
-	CHECK_EQ(files_in(scratch), 3);
+	CHECK_EQ(check_files_in(scratch), 3);
 	end();
 }
 
@@ -248,7 +235,7 @@ TEST(export_to_a_full_disk_leaves_nothing_and_says_so)
 		;
 	close(fd);
 	int rc = dump(NULL);
-	unsigned left = files_in(scratch);
+	unsigned left = check_files_in(scratch);
 	umount(scratch);
 	CHECK_EQ(rc, -ENOSPC);
 	CHECK_EQ(left, 1);
@@ -270,7 +257,7 @@ TEST(export_at_the_file_size_limit_leaves_nothing_and_raises_no_signal)
 	int rc = dump(NULL);
 	setrlimit(RLIMIT_FSIZE, &old);
 	CHECK_EQ(rc, -EFBIG);
-	CHECK_EQ(files_in(scratch), 0);
+	CHECK_EQ(check_files_in(scratch), 0);
 	CHECK_EQ(commits, 0);
 	end();
 }
@@ -299,7 +286,7 @@ TEST(export_without_memory_leaves_nothing_and_says_so)
 		refused++;
 	}
 	CHECK(refused > 1);
-	CHECK_EQ(files_in(scratch), 1);
+	CHECK_EQ(check_files_in(scratch), 1);
 	read_back();
 	CHECK_EQ(raw.profile->sample[0]->value[0], 7);
 	end();
@@ -317,7 +304,7 @@ TEST(export_program_name_is_made_safe)
 	memset(store.header->program, 0, sizeof store.header->program);
 	CHECK_EQ(dump(NULL), 0);
 	CHECK(strstr(result.path, "/unknown.") != NULL);
-	CHECK_EQ(files_in(scratch), 3);
+	CHECK_EQ(check_files_in(scratch), 3);
 	end();
 }
 
@@ -384,7 +371,7 @@ TEST(export_of_damaged_stores_gives_valid_files)
 		files++;
 	}
 	CHECK(files > 100);
-	CHECK_EQ(files_in(scratch), 0);
+	CHECK_EQ(check_files_in(scratch), 0);
 	munmap(p, mapped + 4096);
 	end();
 }

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "output/rotate.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -56,18 +55,6 @@ static bool is_there(const char *name)
 	return fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
-static unsigned files_in(void)
-{
-	DIR *d = opendir(scratch);
-	unsigned n = 0;
-
-	while (d && readdir(d))
-		n++;
-	if (d)
-		closedir(d);
-	return n - 2;
-}
-
 static const char *numbered(unsigned n)
 {
 	static char name[64];
@@ -98,13 +85,13 @@ TEST(rotate_keeps_the_newest_files)
 	for (unsigned n = 1; n <= 30; n++) /* names and times run against each other */
 		make_file(numbered(n), 10, T0 + 100 - (time_t)n);
 	CHECK_EQ(rotate(20, 0, NULL), 0);
-	CHECK_EQ(files_in(), 20);
+	CHECK_EQ(check_files_in(scratch), 20);
 	for (unsigned n = 1; n <= 20; n++)
 		CHECK(is_there(numbered(n)));
 	CHECK_EQ(rotate(20, 0, NULL), 0); /* at the limit is not above it */
-	CHECK_EQ(files_in(), 20);
+	CHECK_EQ(check_files_in(scratch), 20);
 	CHECK_EQ(rotate(0, 0, NULL), 0);
-	CHECK_EQ(files_in(), 20);
+	CHECK_EQ(check_files_in(scratch), 20);
 	end();
 }
 
@@ -114,11 +101,11 @@ TEST(rotate_keeps_the_sum_of_sizes)
 	for (unsigned n = 1; n <= 10; n++)
 		make_file(numbered(n), 100, T0 + (time_t)n);
 	CHECK_EQ(rotate(0, 1000, NULL), 0);
-	CHECK_EQ(files_in(), 10);
+	CHECK_EQ(check_files_in(scratch), 10);
 	CHECK_EQ(rotate(0, 999, NULL), 0);
-	CHECK_EQ(files_in(), 9);
+	CHECK_EQ(check_files_in(scratch), 9);
 	CHECK_EQ(rotate(7, 650, NULL), 0); /* the stricter one counts */
-	CHECK_EQ(files_in(), 6);
+	CHECK_EQ(check_files_in(scratch), 6);
 	CHECK(is_there(numbered(5)) && !is_there(numbered(4)));
 	end();
 }
@@ -131,7 +118,7 @@ TEST(rotate_never_removes_what_was_just_written)
 	/* The clock went back: the fresh file is the oldest, and larger than all that is allowed. */
 	CHECK_EQ(rotate(2, 50, numbered(1)), 0);
 	CHECK(is_there(numbered(1)));
-	CHECK_EQ(files_in(), 1);
+	CHECK_EQ(check_files_in(scratch), 1);
 	end();
 }
 
@@ -183,7 +170,7 @@ TEST(rotate_leaves_all_other_names_alone)
 	make_file(numbered(4), 1, T0);
 	make_file(numbered(5), 1, T0 + 1);
 	CHECK_EQ(rotate(1, 1, NULL), 0);
-	CHECK_EQ(files_in(), count + 4);
+	CHECK_EQ(check_files_in(scratch), count + 4);
 	CHECK(is_there(numbered(1)) && is_there(numbered(2)) && is_there(numbered(3)));
 	CHECK(!is_there(numbered(4)) && is_there(numbered(5)));
 	end();
@@ -199,7 +186,7 @@ TEST(rotate_leaves_files_of_other_users_alone)
 	CHECK_EQ(fchownat(dir, numbered(1), 65534, 65534, 0), 0);
 	CHECK_EQ(rotate(1, 0, NULL), 0);
 	CHECK(is_there(numbered(1)) && is_there(numbered(4)));
-	CHECK_EQ(files_in(), 2);
+	CHECK_EQ(check_files_in(scratch), 2);
 	end();
 }
 
@@ -216,7 +203,7 @@ TEST(rotate_removes_temporary_files_that_a_killed_writer_left)
 	CHECK_EQ(symlinkat("nowhere", dir, ".a.7.cpu.4.pb.gz.12"), 0);
 	CHECK_EQ(rotate(0, 0, NULL), 0);
 	CHECK(!is_there(".a.7.cpu.1.pb.gz.12"));
-	CHECK_EQ(files_in(), 5);
+	CHECK_EQ(check_files_in(scratch), 5);
 	end();
 }
 
@@ -265,7 +252,7 @@ TEST(rotate_says_that_it_cannot_read_or_remove)
 	make_file(numbered(2), 1, T0);
 	mount("none", scratch, NULL, MS_REMOUNT | MS_RDONLY, "size=64k,mode=700");
 	int rc = rotate(1, 0, NULL);
-	unsigned left = files_in();
+	unsigned left = check_files_in(scratch);
 	close(dir);
 	dir = -1;
 	umount(scratch);
@@ -300,13 +287,13 @@ TEST(rotate_of_100000_files_works)
 	uint64_t from = now_ns();
 	CHECK_EQ(rotate(99999, 0, NULL), 0);
 	uint64_t one = now_ns();
-	CHECK_EQ(files_in(), 99999);
+	CHECK_EQ(check_files_in(scratch), 99999);
 	CHECK(!is_there(numbered(oldest)));
 	CHECK_EQ(rotate(20, 0, NULL), 0);
 	uint64_t all = now_ns();
 	printf("# 100,000 files: one removed in %u ms, 99,979 in %u ms\n",
 	       (unsigned)((one - from) / 1000000), (unsigned)((all - one) / 1000000));
-	CHECK_EQ(files_in(), 20);
+	CHECK_EQ(check_files_in(scratch), 20);
 	for (unsigned n = 1; n <= 100000; n++)
 		if (age_of(n) >= 100003u - 10)
 			CHECK(is_there(numbered(n)));
@@ -354,7 +341,7 @@ TEST(rotate_by_many_at_once_keeps_exactly_the_newest)
 		_exit(0);
 	}
 	while (running) {
-		unsigned n = files_in();
+		unsigned n = check_files_in(scratch);
 
 		at_most = n > at_most ? n : at_most;
 		while (running && waitpid(-1, &state, WNOHANG) > 0) {
@@ -364,7 +351,7 @@ TEST(rotate_by_many_at_once_keeps_exactly_the_newest)
 	}
 	printf("# at most %u files were there\n", at_most);
 	CHECK_EQ(failed, 0);
-	CHECK_EQ(files_in(), KEPT);
+	CHECK_EQ(check_files_in(scratch), KEPT);
 	CHECK(at_most <= KEPT + WRITERS);
 	end();
 }

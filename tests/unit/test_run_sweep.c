@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "core/run_sweep.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -58,18 +57,6 @@ static void end(void)
 
 	snprintf(command, sizeof command, "rm -rf %s", scratch);
 	CHECK_EQ(system(command), 0);
-}
-
-static unsigned stores(void)
-{
-	DIR *d = opendir(scratch);
-	unsigned n = 0;
-
-	while (d && readdir(d))
-		n++;
-	if (d)
-		closedir(d);
-	return n - 2;
 }
 
 static void sweep(uint64_t keep)
@@ -132,11 +119,11 @@ TEST(sweep_removes_the_oldest_beyond_keep)
 		kill_owner(start_owner(path[i], NULL));
 		set_age(path[i], i % 2 ? 100 + i : 50 + i); /* the odd ones are older */
 	}
-	CHECK_EQ(stores(), 12);
+	CHECK_EQ(check_files_in(scratch), 12);
 	sweep(12);
-	CHECK_EQ(stores(), 12);
+	CHECK_EQ(check_files_in(scratch), 12);
 	sweep(6);
-	CHECK_EQ(stores(), 6);
+	CHECK_EQ(check_files_in(scratch), 6);
 	for (unsigned i = 0; i < 12; i++)
 		CHECK_EQ(is_there(path[i]), i % 2 == 0);
 	end();
@@ -150,9 +137,9 @@ TEST(sweep_removes_at_most_eight_in_one_call)
 	for (unsigned i = 0; i < 12; i++)
 		kill_owner(start_owner(path, NULL));
 	sweep(0);
-	CHECK_EQ(stores(), 4);
+	CHECK_EQ(check_files_in(scratch), 4);
 	sweep(0);
-	CHECK_EQ(stores(), 0);
+	CHECK_EQ(check_files_in(scratch), 0);
 	end();
 }
 
@@ -167,13 +154,13 @@ TEST(sweep_leaves_the_living_and_itself_alone)
 	pid_t child = start_owner(path, NULL);
 	set_age(path, 3 * 86400);
 	sweep(0);
-	CHECK_EQ(stores(), 2);
+	CHECK_EQ(check_files_in(scratch), 2);
 	/* Killed and not waited for: a zombie is dead. */
 	kill(child, SIGKILL);
 	siginfo_t info;
 	CHECK_EQ(waitid(P_PID, (id_t)child, &info, WEXITED | WNOWAIT), 0);
 	sweep(0);
-	CHECK_EQ(stores(), 1);
+	CHECK_EQ(check_files_in(scratch), 1);
 	CHECK(is_there(own.path));
 	waitpid(child, NULL, 0);
 	store_drop(&own, true);
@@ -437,7 +424,7 @@ TEST(sweep_leaves_all_other_names_alone)
 	snprintf(path, sizeof path, "%s/2147483646.2.store", scratch);
 	CHECK_EQ(symlink("notes", path), 0);
 	sweep(0);
-	CHECK_EQ(stores(), count + 2);
+	CHECK_EQ(check_files_in(scratch), count + 2);
 	end();
 }
 
@@ -459,7 +446,7 @@ TEST(sweep_finds_the_dead_among_very_many)
 	printf("# 2000 living stores and a dead one: %ld us\n",
 	       (to.tv_sec - from.tv_sec) * 1000000 + (to.tv_nsec - from.tv_nsec) / 1000);
 	CHECK(!is_there(dead));
-	CHECK_EQ(stores(), 2000);
+	CHECK_EQ(check_files_in(scratch), 2000);
 	end();
 }
 
@@ -477,7 +464,7 @@ TEST(sweep_costs_little)
 	long us = (to.tv_sec - from.tv_sec) * 1000000 + (to.tv_nsec - from.tv_nsec) / 1000;
 	printf("# 16 dead stores: %ld us\n", us);
 	CHECK(us < 20000);
-	CHECK_EQ(stores(), 16);
+	CHECK_EQ(check_files_in(scratch), 16);
 	run_sweep("/nowhere", &self, 0); /* harmless */
 	end();
 }

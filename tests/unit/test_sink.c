@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "output/sink.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/filter.h>
@@ -33,18 +32,6 @@ static void begin(void)
 	CHECK(mkdtemp(scratch) != NULL);
 	problem = TEXT_ON(why);
 	why[0] = '\0';
-}
-
-static unsigned files_in(const char *path)
-{
-	DIR *d = opendir(path);
-	unsigned n = 0;
-
-	while (d && readdir(d))
-		n++;
-	if (d)
-		closedir(d);
-	return n - 2;
 }
 
 static void end(void)
@@ -82,10 +69,10 @@ TEST(sink_writes_a_complete_file_that_only_we_can_read)
 	CHECK_EQ(sink_create(&sink, &dir, "a.1.cpu.1.pb.gz", &problem), 0);
 	CHECK_EQ(sink_write(&sink, "hello ", 6), 0);
 	CHECK_EQ(access(sub("a.1.cpu.1.pb.gz"), F_OK), -1); /* nobody sees half a file */
-	CHECK_EQ(files_in(scratch), 1);
+	CHECK_EQ(check_files_in(scratch), 1);
 	CHECK_EQ(sink_write(&sink, "world", 5), 0);
 	CHECK_EQ(sink_commit(&sink), 0);
-	CHECK_EQ(files_in(scratch), 1);
+	CHECK_EQ(check_files_in(scratch), 1);
 	CHECK_EQ(mode_of(sub("a.1.cpu.1.pb.gz")), 0600);
 	int fd = open(sub("a.1.cpu.1.pb.gz"), O_RDONLY);
 	CHECK_EQ(read(fd, back, sizeof back), 11);
@@ -122,17 +109,17 @@ TEST(sink_edquot_in_the_middle_leaves_nothing_and_the_next_file_works)
 	if (child == 0) {
 		bool good = deny_long_writes() && sink_dir_open(&dir, scratch, &problem) == 0 &&
 			    sink_create(&sink, &dir, "a.1.cpu.1.pb.gz", &problem) == 0 &&
-			    sink_write(&sink, "short", 5) == 0 && files_in(scratch) == 1 &&
+			    sink_write(&sink, "short", 5) == 0 && check_files_in(scratch) == 1 &&
 			    sink_write(&sink, long_text, sizeof long_text) == -EDQUOT;
 		sink_remove(&sink);
-		good = good && files_in(scratch) == 0 &&
+		good = good && check_files_in(scratch) == 0 &&
 		       sink_create(&sink, &dir, "a.1.cpu.1.pb.gz", &problem) == 0 &&
 		       sink_write(&sink, "short", 5) == 0 && sink_commit(&sink) == 0;
 		_exit(!good);
 	}
 	waitpid(child, &state, 0);
 	CHECK(WIFEXITED(state) && WEXITSTATUS(state) == 0);
-	CHECK_EQ(files_in(scratch), 1);
+	CHECK_EQ(check_files_in(scratch), 1);
 	end();
 }
 
@@ -329,7 +316,7 @@ TEST(sink_directory_of_root_that_we_may_not_write_is_an_error)
 	CHECK(as_nobody(roots_directory_says_eacces));
 	CHECK_EQ(chmod(scratch, 0700), 0);
 	CHECK(as_nobody(roots_directory_says_eacces));
-	CHECK_EQ(files_in(scratch), 0);
+	CHECK_EQ(check_files_in(scratch), 0);
 	end();
 }
 
@@ -378,7 +365,7 @@ TEST(sink_directory_that_root_has_prepared_is_used)
 	CHECK_EQ(st.st_uid, 65534);
 	CHECK_EQ(mode_of(own), 0700);
 	CHECK(as_nobody(prepared_directory_is_used));
-	CHECK_EQ(files_in(own), 1);
+	CHECK_EQ(check_files_in(own), 1);
 	CHECK_EQ(unlink(sub("cprof-65534/x")), 0);
 	CHECK_EQ(chmod(scratch, 0711), 0); /* not to be listed, but to be passed */
 	CHECK(as_nobody(prepared_directory_is_used));
@@ -426,7 +413,7 @@ TEST(sink_prepares_nothing_where_others_may_write_or_own)
 	CHECK_EQ(chown(scratch, 1000, 1000), 0);
 	CHECK_EQ(sink_dir_prepare(&space, scratch, 65534), -EPERM);
 	CHECK_EQ(chown(scratch, 0, 0), 0);
-	CHECK_EQ(files_in(scratch), 0);
+	CHECK_EQ(check_files_in(scratch), 0);
 	/* Somebody else's directory, a link and a file stay what they are, and are not used. */
 	CHECK_EQ(mkdir(own, 0777), 0);
 	CHECK_EQ(chown(own, 1000, 1000), 0);
@@ -480,7 +467,7 @@ TEST(sink_full_disk_leaves_nothing_behind)
 		rc = sink_write(&sink, block, sizeof block);
 	CHECK_EQ(rc, -ENOSPC);
 	sink_remove(&sink);
-	unsigned left = files_in(scratch);
+	unsigned left = check_files_in(scratch);
 	sink_dir_close(&dir);
 	umount(scratch);
 	end();
@@ -504,7 +491,7 @@ TEST(sink_file_size_limit_is_an_error_and_no_signal)
 	CHECK_EQ(sink_write(&sink, block, sizeof block), -EFBIG);
 	setrlimit(RLIMIT_FSIZE, &old);
 	sink_remove(&sink);
-	CHECK_EQ(files_in(scratch), 0);
+	CHECK_EQ(check_files_in(scratch), 0);
 	end();
 }
 
@@ -542,7 +529,7 @@ TEST(sink_leftover_of_a_killed_writer_does_not_jam)
 	close(sink.fd); /* killed here */
 	CHECK_EQ(sink_create(&sink, &dir, "x", &problem), 0);
 	CHECK_EQ(sink_commit(&sink), 0);
-	CHECK_EQ(files_in(scratch), 1);
+	CHECK_EQ(check_files_in(scratch), 1);
 	end();
 }
 
@@ -572,13 +559,13 @@ TEST(sink_remove_takes_a_committed_file_away_but_nothing_foreign)
 	CHECK_EQ(sink_create(&sink, &dir, "x", &problem), 0);
 	CHECK_EQ(sink_commit(&sink), 0);
 	sink_remove(&sink);
-	CHECK_EQ(files_in(scratch), 0);
+	CHECK_EQ(check_files_in(scratch), 0);
 	sink_remove(&sink); /* twice is harmless */
 	close(open(sub("y"), O_CREAT | O_WRONLY, 0600));
 	struct sink_dir closed = {.fd = -1, .path = "/gone"};
 	CHECK(sink_create(&sink, &closed, "y", &problem) < 0);
 	sink_remove(&sink);
-	CHECK_EQ(files_in(scratch), 1);
+	CHECK_EQ(check_files_in(scratch), 1);
 	char endless[300];
 	memset(endless, 'n', sizeof endless - 1);
 	endless[sizeof endless - 1] = '\0';
@@ -599,7 +586,7 @@ TEST(sink_commit_leaves_an_older_file_alone_and_remove_cleans_up)
 	CHECK_EQ(sink_write(&sink, "new", 3), 0);
 	CHECK_EQ(sink_commit(&sink), -EEXIST);
 	sink_remove(&sink);
-	CHECK_EQ(files_in(scratch), 1);
+	CHECK_EQ(check_files_in(scratch), 1);
 	f = fopen(sub("x"), "r");
 	CHECK(f && fread(older, 1, 2, f) == 1 && older[0] == 'o');
 	fclose(f);
