@@ -65,10 +65,11 @@ $(B)/vendor.o: Makefile
 	objcopy $(foreach s,$(VENDOR_BIND),--redefine-sym $(s)=vendor_$(s)) $@.raw $@
 
 # -z now: no lazy binding inside a handler.  -z nodelete: a dlclose of us would leave handlers behind.
+# -Bsymbolic-functions: wrappers that call each other must not go through a host that overrides them too.
 # The version script exports the interposed names only, without a version, so that they match any.
 $(B)/libcprof.so: $(BASE_O) $(call obj,$(PRELOAD)) $(B)/vendor.o preload/exports.map
 	$(CC) -shared -o $@ $(filter %.o,$^) $(LDFLAGS) -Wl,--version-script=preload/exports.map \
-	  -Wl,-z,defs,-z,now,-z,relro,-z,nodelete -Wl,-soname,libcprof.so -Wl,--as-needed -static-libgcc
+	  -Wl,-z,defs,-z,now,-z,relro,-z,nodelete,-Bsymbolic-functions -Wl,-soname,libcprof.so -Wl,--as-needed -static-libgcc
 
 $(B)/cprof: $(call obj,$(CLI)) $(BASE_O) $(B)/vendor.o
 	$(CC) -o $@ $^ $(LDFLAGS) -lz

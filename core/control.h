@@ -18,6 +18,7 @@ enum control {
 	CONTROL_INTERVAL, /* the same, when there is something to write */
 	CONTROL_REFUSED,  /* from the dumper: it may not do its work; do it in place */
 	CONTROL_SAY,	  /* from the dumper: there is a line to be said */
+	CONTROL_TAKE,	  /* from a thread that hides SIGPROF: one of the host's is kept for you */
 };
 
 /* The enum control of a value, 0 when it is not ours. */
@@ -25,7 +26,7 @@ static inline int control_of(uint64_t value)
 {
 	uint64_t what = value - CONTROL_VALUE(0);
 
-	return what >= CONTROL_DUMP && what <= CONTROL_SAY ? (int)what : 0;
+	return what >= CONTROL_DUMP && what <= CONTROL_TAKE ? (int)what : 0;
 }
 
 #endif

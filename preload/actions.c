@@ -51,7 +51,8 @@ bool actions_is_kept(int signo)
 
 static bool is_function(const void *handler)
 {
-	return handler != (void *)SIG_DFL && handler != (void *)SIG_IGN;
+	return handler != (void *)SIG_DFL && handler != (void *)SIG_IGN &&
+	       handler != (void *)SIG_ERR; /* which sigset(3) stores */
 }
 
 /* Our action for what the host has set.  A full mask: nothing of the host runs on top of us.  Not

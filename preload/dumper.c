@@ -131,7 +131,8 @@ void dumper_tell_host(int control)
 	siginfo_t info;
 	long parent = SYS_CALL(SYS_getppid, 0, 0, 0, 0, 0, 0);
 
-	if (parent != host.pid) /* it has ended */
+	/* It has ended, or is another program by now. */
+	if (parent != host.pid || atomic_load_explicit(&host.leaving, memory_order_acquire))
 		return;
 	memset(&info, 0, sizeof info);
 	info.si_code = SI_QUEUE;

@@ -169,17 +169,24 @@ static void on_thread_end(void *slot)
 	thread_put(slot);
 }
 
-static __thread uint64_t fork_mask; /* several threads may fork at once */
+/* Several threads may fork at once, and a handler of the host's inside a fork. */
+static __thread uint64_t fork_mask;
+static __thread unsigned fork_depth;
 
 static void before_fork(void)
 {
-	signals_block(&fork_mask);
+	uint64_t mask;
+
+	signals_block(&mask);
+	if (fork_depth++ == 0)
+		fork_mask = mask;
 	dump_wait_in_place(FORK_WAIT_MS); /* the child would keep its descriptors */
 }
 
 static void after_fork_parent(void)
 {
-	signals_restore(&fork_mask);
+	if (--fork_depth == 0)
+		signals_restore(&fork_mask);
 }
 
 static void after_fork_child(void)
@@ -189,8 +196,10 @@ static void after_fork_child(void)
 	if (!host_is_here())
 		become_child();
 	after_fork_parent();
-	if (!host.on)
+	if (!host.on) {
 		mask_make_real(true);
+		mask_set_hidden(false);
+	}
 }
 
 /* ---- start and end ---- */

@@ -21,6 +21,7 @@ struct host {
 	int pid;
 	uint64_t started_realtime_ns,
 		started_monotonic_ns; /* of this process, as far as we saw it */
+	_Atomic bool leaving; /* exec is under way: no signal of ours may reach the new image */
 	char program[64];
 	struct settings settings;
 };

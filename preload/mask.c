@@ -5,10 +5,12 @@
 
 #include "core/sys.h"
 #include "preload/host.h"
+#include "preload/thread.h"
 
 #include "core/as_safe.h"
 
 static __thread bool hidden;
+static __thread uint64_t hidden_with; /* the other signals that were blocked then */
 
 enum { EMPTY, FILLING, FULL };
 static _Atomic int kept_state;
@@ -21,8 +23,25 @@ bool mask_hidden(void)
 
 void mask_set_hidden(bool is)
 {
+	struct thread *t = thread_self();
+
 	hidden = is;
+	if (t)
+		atomic_store_explicit(&t->prof_hidden, is, memory_order_relaxed);
 	__asm__ volatile("" ::: "memory"); /* a handler on this thread sees it from here on */
+}
+
+void mask_hide(bool is, uint64_t with)
+{
+	hidden_with = with & ~MASK_PROF;
+	mask_set_hidden(is);
+}
+
+bool mask_hidden_under(uint64_t kernel_mask)
+{
+	if (hidden && hidden_with && !(kernel_mask & hidden_with))
+		mask_set_hidden(false);
+	return hidden;
 }
 
 const sigset_t *mask_without(const sigset_t *set, sigset_t *ret_room)

@@ -27,6 +27,16 @@ static inline uint64_t mask_word(const sigset_t *set)
 bool mask_hidden(void);
 void mask_set_hidden(bool hidden);
 
+/* The host has set it, together with the kernel's mask.
+ * Context: wrapper. */
+void mask_hide(bool hidden, uint64_t with);
+
+/* The same question where the kernel's mask is known.  The return of a handler, siglongjmp and swapcontext
+ * set the mask without us: when none of what was blocked together with SIGPROF is blocked any more, it is
+ * not hidden any more either.
+ * Context: signal. */
+bool mask_hidden_under(uint64_t kernel_mask);
+
 /* What the host's set becomes on its way to the kernel, in *ret_room when it is another; NULL for NULL.
  * Context: signal. */
 const sigset_t *mask_without(const sigset_t *set, sigset_t *ret_room);

@@ -2,7 +2,9 @@
 #include "preload/resume.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/futex.h>
+#include <linux/io_uring.h>
 #include <signal.h>
 #include <time.h>
 #include <ucontext.h>
@@ -145,6 +147,8 @@ static bool shorten(int nr, greg_t *g, struct wait *w)
 		return shorten_ts(w, &g[REG_R10]);
 	case SYS_io_getevents:
 		return shorten_ts(w, &g[REG_R8]);
+	case SYS_io_uring_enter: /* nothing was submitted; a time-out comes by the extended argument */
+		return !(g[REG_R10] & IORING_ENTER_EXT_ARG);
 	case SYS_nanosleep:
 		return shorten_sleep(w, &g[REG_RDI], g[REG_RSI]);
 	case SYS_clock_nanosleep:
@@ -171,16 +175,48 @@ static bool rewind_call(greg_t *g, struct wait *w)
 	return true;
 }
 
-/* Calls that are always restarted (ERESTARTNOINTR) must not learn of EINTR. */
-static bool may_interrupt(long nr)
+/* Calls whose restart depends on SA_RESTART.  Others are always restarted (ERESTARTNOINTR: fork, the
+ * lock of a priority-inheriting mutex, which takes any other answer for success) and must not learn of
+ * EINTR. */
+static bool may_interrupt(const greg_t *g)
 {
-	return nr != SYS_clone && nr != SYS_fork && nr != SYS_vfork && nr != SYS_clone3 &&
-	       nr != SYS_execve && nr != SYS_restart_syscall;
+	int command;
+
+	switch (g[REG_RAX]) {
+	case SYS_read:
+	case SYS_readv:
+	case SYS_write:
+	case SYS_writev:
+	case SYS_recvfrom:
+	case SYS_recvmsg:
+	case SYS_recvmmsg:
+	case SYS_sendto:
+	case SYS_sendmsg:
+	case SYS_sendmmsg:
+	case SYS_accept:
+	case SYS_accept4:
+	case SYS_connect:
+	case SYS_wait4:
+	case SYS_waitid:
+	case SYS_flock:
+	case SYS_open:
+	case SYS_openat:
+	case SYS_mq_timedsend:
+	case SYS_mq_timedreceive:
+	case SYS_getrandom:
+		return true;
+	case SYS_fcntl:
+		return g[REG_RSI] == F_SETLKW || g[REG_RSI] == F_OFD_SETLKW;
+	case SYS_futex:
+		command = (int)(g[REG_RSI] & FUTEX_CMD_MASK);
+		return command == FUTEX_WAIT || command == FUTEX_WAIT_BITSET;
+	}
+	return false;
 }
 
 static void interrupt_call(greg_t *g)
 {
-	if (!is_restarted(g) || !may_interrupt((long)g[REG_RAX]))
+	if (!is_restarted(g) || !may_interrupt(g))
 		return;
 	g[REG_RAX] = -EINTR;
 	g[REG_RIP] += 2;
@@ -200,10 +236,11 @@ void resume_call(void *context)
 	if (!has_returned(g) || host_signal_waits(c, &restarts))
 		return;
 	/* In a scope also when it has returned something else: a part of what was to be sent. */
-	bool scoped = wait_scope.sp - (uintptr_t)g[REG_RSP] < WAIT_REACH;
+	bool scoped =
+		wait_scope.sp - (uintptr_t)g[REG_RSP] < WAIT_REACH && wait_is_live(wait_scope.wait);
 	if (g[REG_RAX] == -EINTR && rewind_call(g, scoped ? wait_scope.wait : NULL))
 		return;
-	if (scoped)
+	if (scoped && (g[REG_RAX] == -EINTR || (g[REG_RAX] > 0 && wait_scope.wait->whole)))
 		wait_scope.again = true;
 }
 

@@ -3,6 +3,7 @@
 
 #include <signal.h>
 #include <stdatomic.h>
+#include <ucontext.h>
 
 #include "core/control.h"
 #include "core/store.h"
@@ -26,18 +27,37 @@ static int control_in(const siginfo_t *info)
 	return control_of((uint64_t)info->si_value.sival_ptr);
 }
 
+/* The kernel would have chosen a thread that does not block it. */
+static void hand_over(void)
+{
+	int tid = thread_for_signal();
+	siginfo_t info;
+
+	if (!tid)
+		return;
+	memset(&info, 0, sizeof info);
+	info.si_code = SI_QUEUE;
+	info.si_value.sival_ptr = (void *)CONTROL_VALUE(CONTROL_TAKE);
+	(void)SYS_CALL(SYS_rt_tgsigqueueinfo, host.pid, tid, SIGPROF, &info, 0, 0);
+}
+
 /* A SIGPROF of the host's own. */
 static void pass_on(siginfo_t *info, void *context)
 {
 	bool restarts;
+	uint64_t mask;
 
-	if (mask_hidden()) {
+	memcpy(&mask, &((const ucontext_t *)context)->uc_sigmask, sizeof mask);
+	if (mask_hidden_under(mask)) {
 		mask_defer(info);
+		if (info->si_code != SI_TKILL)
+			hand_over();
 		resume_call(context); /* sigtimedwait may be what waits for it */
 		return;
 	}
 	if (actions_has_handler(SIGPROF, &restarts)) {
 		(void)actions_call(SIGPROF, info, context);
+		mask_set_hidden(false); /* what it has blocked ends with it */
 		if (!restarts)
 			resume_interrupted(context);
 		return;
@@ -65,15 +85,24 @@ static void on_prof(int signo, siginfo_t *info, void *context)
 		dump_request();
 	else if (control == CONTROL_INTERVAL)
 		dump_request_if_news();
-	else
+	else if (control == CONTROL_TAKE) {
+		if (!mask_hidden() && mask_take_deferred(info)) {
+			pass_on(info, context);
+			return;
+		}
+	} else
 		dump_heard(control);
 	resume_call(context);
 }
 
 static void on_dump(int signo, siginfo_t *info, void *context)
 {
+	bool hidden = mask_hidden();
+
 	dump_request();
-	if (!actions_call(signo, info, context))
+	if (actions_call(signo, info, context))
+		mask_set_hidden(hidden); /* what it has blocked ends with it */
+	else
 		resume_call(context);
 }
 

@@ -56,11 +56,14 @@ bool socket_again(const struct wait *w, int fd, int option, short events)
 	return r > 0;
 }
 
-bool socket_more(const struct wait *w, int fd, int option, short events)
+bool socket_more(const struct wait *w, int fd, int flags, int option, short events)
 {
 	uint64_t left;
 
 	if (!wait_again())
+		return false;
+	/* A part is what such a call gives. */
+	if ((flags & MSG_DONTWAIT) || (SYS_CALL(SYS_fcntl, fd, F_GETFL, 0, 0, 0, 0) & O_NONBLOCK))
 		return false;
 	return socket_wait(fd, events, socket_left(w, fd, option, &left) ? left : SOCKET_FOREVER) >
 	       0;

@@ -37,6 +37,6 @@ bool socket_again(const struct wait *w, int fd, int option, short events);
 /* After a part was transferred: true when it was cut short by us alone and there is room for more.  A
  * signal of the host's ends it here too, with or without SA_RESTART, as it ends such a call.
  * Context: wrapper, inside a scope. */
-bool socket_more(const struct wait *w, int fd, int option, short events);
+bool socket_more(const struct wait *w, int fd, int flags, int option, short events);
 
 #endif

@@ -125,6 +125,23 @@ void thread_each(void (*visit)(struct thread *t))
 	}
 }
 
+int thread_for_signal(void)
+{
+	uint32_t count = atomic_load_explicit(&chunk_count, memory_order_acquire);
+
+	for (uint32_t n = 0; n < count && n < CHUNKS; n++) {
+		struct thread *c = atomic_load_explicit(&chunks[n], memory_order_acquire);
+
+		for (uint32_t i = 0; c && i < CHUNK_SLOTS; i++) {
+			int tid = atomic_load_explicit(&c[i].tid, memory_order_relaxed);
+
+			if (tid && !atomic_load_explicit(&c[i].prof_hidden, memory_order_relaxed))
+				return tid;
+		}
+	}
+	return 0;
+}
+
 static void put_other(struct thread *t)
 {
 	if (t != self)

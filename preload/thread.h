@@ -24,7 +24,7 @@ struct thread {
 	uint64_t start_function;    /* key of the balance of unsampled CPU; constant */
 	struct uw_stack stack;	    /* own thread */
 	uint64_t stack_bytes;	    /* as asked of pthread_create */
-	bool prof_hidden;	    /* see preload/mask.h; as the thread inherits it */
+	_Atomic bool prof_hidden;   /* see preload/mask.h; first as the thread inherits it */
 	void *run, *argument;	    /* the host's start function; constant */
 	uint32_t index;		    /* of this slot; constant */
 	_Atomic uint32_t next_free; /* index + 1 of the next free slot */
@@ -55,6 +55,10 @@ bool thread_is_busy(void);
 /* Calls visit for every slot with a thread.
  * Context: own.  Locks: none. */
 void thread_each(void (*visit)(struct thread *t));
+
+/* The id of a thread that has SIGPROF not hidden, 0 when there is none.
+ * Context: signal.  Locks: none. */
+int thread_for_signal(void);
 
 /* In the child of fork: gives back all slots but the caller's.
  * Context: own. */

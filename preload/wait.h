@@ -37,7 +37,9 @@ extern __thread struct wait_scope wait_scope;
 /* What a wrapper keeps on its own frame. */
 struct wait {
 	struct wait_scope outer; /* the scope that this one is inside of */
+	uintptr_t check;	 /* tells a live one from a stale one: wait_is_live() */
 	int nr;			 /* of the system call that waits; -1: not one that is set back */
+	bool whole;		 /* a part of what was asked for is to be gone on with */
 	int error;		 /* errno before the call: a success leaves it alone */
 	uint64_t limit_ns;	 /* relative time-out, 0: none that we must shorten */
 	uint64_t began_ns;	 /* CLOCK_MONOTONIC, when limit_ns is set */
@@ -49,16 +51,25 @@ struct wait {
 		(w).outer = wait_scope;                                                            \
 		(w).nr = (number);                                                                 \
 		(w).error = errno;                                                                 \
+		(w).whole = false;                                                                 \
 		(w).limit_ns = 0;                                                                  \
 		wait_scope.again = false;                                                          \
 		wait_scope.wait = &(w);                                                            \
 		wait_scope.sp = (uintptr_t)__builtin_frame_address(0);                             \
+		(w).check = wait_scope.sp ^ (uintptr_t) & (w);                                     \
 		__asm__ volatile("" ::: "memory");                                                 \
 	} while (0)
+
+/* A host that has jumped out of a wrapper leaves a scope whose frame is other code's by now. */
+static inline bool wait_is_live(const struct wait *w)
+{
+	return w->check == (wait_scope.sp ^ (uintptr_t)w);
+}
 
 static inline void wait_end(const struct wait *w)
 {
 	__asm__ volatile("" ::: "memory");
+	wait_scope.again = false;
 	wait_scope.sp = w->outer.sp;
 	wait_scope.wait = w->outer.wait;
 }

@@ -38,37 +38,40 @@ static bool is_new_user(uid_t uid)
 }
 
 /* What goes wrong here is said by the dump that finds no directory. */
-static void prepare(uid_t uid)
+static void prepare(uid_t uid, bool for_good)
 {
 	struct sink_dir scratch;
 
 	if (!host.on || uid == 0 || uid == (uid_t)-1 || !host_is_here() || sys_geteuid() != 0)
 		return;
-	recorder_give_to(uid);
+	/* Not for the time of a request: whoever owns the store's file could end a process that is
+	 * root again. */
+	if (for_good)
+		recorder_give_to(uid);
 	if (host.settings.output_dir[0] && is_new_user(uid))
 		(void)sink_dir_prepare(&scratch, host.settings.output_dir, uid);
 }
 
 INTERPOSE(int, setuid, (uid_t uid))
 {
-	prepare(uid);
+	prepare(uid, true);
 	return REAL(setuid)(uid);
 }
 
 INTERPOSE(int, seteuid, (uid_t uid))
 {
-	prepare(uid);
+	prepare(uid, false);
 	return REAL(seteuid)(uid);
 }
 
 INTERPOSE(int, setreuid, (uid_t real, uid_t effective))
 {
-	prepare(effective);
+	prepare(effective, real == effective);
 	return REAL(setreuid)(real, effective);
 }
 
 INTERPOSE(int, setresuid, (uid_t real, uid_t effective, uid_t saved))
 {
-	prepare(effective);
+	prepare(effective, real == effective && saved == effective);
 	return REAL(setresuid)(real, effective, saved);
 }

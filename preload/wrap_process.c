@@ -51,6 +51,8 @@ static bool exec_begin(void)
 	thread_busy_end();
 	if (dump_last(host.settings.output_on_exec))
 		finish(true);
+	/* Release pairs with the acquire in dumper_tell_host(). */
+	atomic_store_explicit(&host.leaving, true, memory_order_release);
 	interval_stop();
 	sampler_pause();
 	actions_before_exec();
@@ -64,6 +66,7 @@ static int exec_failed(bool begun)
 	int e = errno;
 
 	if (begun) {
+		atomic_store_explicit(&host.leaving, false, memory_order_release);
 		finish(false);
 		actions_after_failed_exec();
 		mask_make_real(false);
@@ -208,6 +211,7 @@ INTERPOSE(int, setns, (int fd, int kind))
 }
 
 /* posix_spawn passes on the mask and what is ignored, as the kernel knows them. */
+static _Atomic int spawning; /* how many threads do it at once */
 #define SPAWN(name)                                                                                \
 	INTERPOSE(int, name,                                                                       \
 		  (pid_t * pid, const char *path, const posix_spawn_file_actions_t *actions,       \
@@ -217,13 +221,15 @@ INTERPOSE(int, setns, (int fd, int kind))
 		int r;                                                                             \
                                                                                                    \
 		if (here) {                                                                        \
-			actions_before_exec();                                                     \
+			if (atomic_fetch_add_explicit(&spawning, 1, memory_order_relaxed) == 0)    \
+				actions_before_exec();                                             \
 			mask_make_real(true);                                                      \
 		}                                                                                  \
 		r = REAL(name)(pid, path, actions, attributes, argv, envp);                        \
 		if (here) {                                                                        \
 			mask_make_real(false);                                                     \
-			actions_after_failed_exec();                                               \
+			if (atomic_fetch_sub_explicit(&spawning, 1, memory_order_relaxed) == 1)    \
+				actions_after_failed_exec();                                       \
 		}                                                                                  \
 		return r;                                                                          \
 	}

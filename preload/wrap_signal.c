@@ -128,31 +128,32 @@ INTERPOSE(int, sigignore, (int signo))
 /* As pthread_sigmask: 0 or an error number. */
 static int set_mask(int how, const sigset_t *set, sigset_t *old)
 {
-	bool was = mask_hidden(), has = set && (mask_word(set) & MASK_PROF);
+	bool has = set && (mask_word(set) & MASK_PROF), was = mask_hidden(), ours = host.on && set;
+	uint64_t before, word = 0;
 	sigset_t room;
-	uint64_t before, word;
 	long r;
 
 	/* In a vfork child the mask is real.  Only a set with SIGPROF, or one that takes it out, is
 	 * worth the question. */
-	if (set && (has || was) && host.on) {
-		if (!host_is_here()) {
-			mask_set_in_child();
-		} else {
+	if (ours && (has || was)) {
+		ours = host_is_here();
+		if (ours)
 			set = mask_without(set, &room);
-			if (how == SIG_SETMASK || has)
-				mask_set_hidden(how == SIG_SETMASK ? has : how == SIG_BLOCK);
-		}
+		else
+			mask_set_in_child();
 	}
 	if (set) /* as libc, which keeps the signals of cancellation and setuid out */
 		word = mask_word(set) & ~(UINT64_C(3) << 31); /* 32 and 33 */
 	r = sys_sigmask(how, set ? &word : NULL, &before);
-	if (r < 0) {
-		mask_set_hidden(was);
+	if (r < 0)
 		return (int)-r;
-	}
+	was = mask_hidden_under(before);
 	if (old)
 		old->__val[0] = before | (was ? MASK_PROF : 0);
+	if (ours && how == SIG_SETMASK)
+		mask_hide(has, word);
+	else if (ours && has)
+		mask_hide(how == SIG_BLOCK, before | word);
 	(void)mask_deliver();
 	return 0;
 }

@@ -35,9 +35,6 @@
 
 INTERPOSE_RECEIVE(ssize_t, read, (int fd, void *buf, size_t n), (fd, buf, n))
 INTERPOSE_RECEIVE(ssize_t, readv, (int fd, const struct iovec *v, int count), (fd, v, count))
-INTERPOSE_RECEIVE(ssize_t, recvfrom,
-		  (int fd, void *buf, size_t n, int flags, struct sockaddr *from, socklen_t *size),
-		  (fd, buf, n, flags, from, size))
 INTERPOSE_RECEIVE(ssize_t, recvmsg, (int fd, struct msghdr *m, int flags), (fd, m, flags))
 INTERPOSE_RECEIVE(int, recvmmsg,
 		  (int fd, struct mmsghdr *m, unsigned count, int flags, struct timespec *timeout),
@@ -45,12 +42,6 @@ INTERPOSE_RECEIVE(int, recvmmsg,
 INTERPOSE_RECEIVE(int, accept, (int fd, struct sockaddr *from, socklen_t *size), (fd, from, size))
 INTERPOSE_RECEIVE(int, accept4, (int fd, struct sockaddr *from, socklen_t *size, int flags),
 		  (fd, from, size, flags))
-INTERPOSE_SEND(ssize_t, writev, (int fd, const struct iovec *v, int count), (fd, v, count))
-INTERPOSE_SEND(ssize_t, sendto,
-	       (int fd, const void *buf, size_t n, int flags, const struct sockaddr *to,
-		socklen_t size),
-	       (fd, buf, n, flags, to, size))
-INTERPOSE_SEND(ssize_t, sendmsg, (int fd, const struct msghdr *m, int flags), (fd, m, flags))
 INTERPOSE_SEND(int, sendmmsg, (int fd, struct mmsghdr *m, unsigned count, int flags),
 	       (fd, m, count, flags))
 
@@ -58,7 +49,7 @@ INTERPOSE_SEND(int, sendmmsg, (int fd, struct mmsghdr *m, unsigned count, int fl
  * A call that transfers all of a buffer, or waits, returns a part of it when a signal comes in between,
  * also a tick.  When that was ours alone, the rest follows; an error then is the next call's to find.
  */
-#define INTERPOSE_WHOLE(name, params, args, rest, whole, option, events)                           \
+#define INTERPOSE_WHOLE(name, params, args, rest, how, waits, option, events)                      \
 	INTERPOSE(ssize_t, name, params)                                                           \
 	{                                                                                          \
 		struct wait w;                                                                     \
@@ -66,14 +57,15 @@ INTERPOSE_SEND(int, sendmmsg, (int fd, struct mmsghdr *m, unsigned count, int fl
 		ssize_t r;                                                                         \
                                                                                                    \
 		WAIT_BEGIN(w, -1);                                                                 \
+		w.whole = true;                                                                    \
 		socket_begin(&w);                                                                  \
 		for (;;) {                                                                         \
 			r = done ? REAL(name) rest : REAL(name) args;                              \
 			if (r > 0)                                                                 \
 				done += (size_t)r;                                                 \
 			if (r < 0 ? !wait_eintr(&w, r) || !socket_again(&w, fd, option, events)    \
-				  : !(r && (whole) && done < n &&                                  \
-				      socket_more(&w, fd, option, events)))                        \
+				  : !(r && (waits) && done < n &&                                  \
+				      socket_more(&w, fd, how, option, events)))                   \
 				break;                                                             \
 		}                                                                                  \
 		wait_end(&w);                                                                      \
@@ -83,12 +75,100 @@ INTERPOSE_SEND(int, sendmmsg, (int fd, struct mmsghdr *m, unsigned count, int fl
 		return (ssize_t)done;                                                              \
 	}
 INTERPOSE_WHOLE(write, (int fd, const void *buf, size_t n), (fd, buf, n),
-		(fd, (const char *)buf + done, n - done), true, SO_SNDTIMEO, POLLOUT)
+		(fd, (const char *)buf + done, n - done), 0, true, SO_SNDTIMEO, POLLOUT)
 INTERPOSE_WHOLE(send, (int fd, const void *buf, size_t n, int flags), (fd, buf, n, flags),
-		(fd, (const char *)buf + done, n - done, flags), true, SO_SNDTIMEO, POLLOUT)
+		(fd, (const char *)buf + done, n - done, flags), flags, true, SO_SNDTIMEO, POLLOUT)
 INTERPOSE_WHOLE(recv, (int fd, void *buf, size_t n, int flags), (fd, buf, n, flags),
-		(fd, (char *)buf + done, n - done, flags),
+		(fd, (char *)buf + done, n - done, flags), flags,
 		(flags & MSG_WAITALL) && !(flags & MSG_PEEK), SO_RCVTIMEO, POLLIN)
+
+INTERPOSE_WHOLE(sendto,
+		(int fd, const void *buf, size_t n, int flags, const struct sockaddr *to,
+		 socklen_t size),
+		(fd, buf, n, flags, to, size),
+		(fd, (const char *)buf + done, n - done, flags, to, size), flags, true, SO_SNDTIMEO,
+		POLLOUT)
+INTERPOSE_WHOLE(recvfrom,
+		(int fd, void *buf, size_t n, int flags, struct sockaddr *from, socklen_t *size),
+		(fd, buf, n, flags, from, size),
+		(fd, (char *)buf + done, n - done, flags, from, size), flags,
+		(flags & MSG_WAITALL) && !(flags & MSG_PEEK), SO_RCVTIMEO, POLLIN)
+
+/* What follows the first done bytes of a vector, in rest, which has room for REST parts; how many. */
+#define REST 16 /* few: a scope reaches WAIT_REACH bytes down the stack */
+static int vector_after(const struct iovec *v, size_t count, size_t done, struct iovec *rest)
+{
+	int n = 0;
+
+	for (; count; v++, count--) {
+		size_t skip = done < v->iov_len ? done : v->iov_len;
+
+		done -= skip;
+		if (skip == v->iov_len)
+			continue;
+		if (n == REST)
+			return 0; /* too many: a part it is */
+		rest[n++] = (struct iovec){(char *)v->iov_base + skip, v->iov_len - skip};
+	}
+	return n;
+}
+
+/* Goes on with a vector of which done bytes are sent; all that are sent then.  Apart, since few calls
+ * need its room. */
+static __attribute__((noinline)) ssize_t send_rest(struct wait *w, int fd, const struct iovec *v,
+						   size_t count, ssize_t done, int flags,
+						   __typeof__(sendmsg) *by_socket,
+						   __typeof__(writev) *by_file)
+{
+	struct iovec rest[REST];
+	struct msghdr m = {.msg_iov = rest};
+	ssize_t r = done;
+	int n;
+
+	while (r > 0 && (n = vector_after(v, count, (size_t)done, rest)) > 0 &&
+	       socket_more(w, fd, flags, SO_SNDTIMEO, POLLOUT)) {
+		m.msg_iovlen = (size_t)n;
+		r = by_socket ? by_socket(fd, &m, flags) : by_file(fd, rest, n);
+		done += r > 0 ? r : 0;
+	}
+	errno = w->error;
+	return done;
+}
+
+INTERPOSE(ssize_t, writev, (int fd, const struct iovec *v, int count))
+{
+	struct wait w;
+	ssize_t r;
+
+	WAIT_BEGIN(w, -1);
+	w.whole = true;
+	socket_begin(&w);
+	while (wait_eintr(&w, r = REAL(writev)(fd, v, count)) &&
+	       socket_again(&w, fd, SO_SNDTIMEO, POLLOUT))
+		;
+	if (r > 0 && __builtin_expect(wait_scope.again, 0))
+		r = send_rest(&w, fd, v, (size_t)count, r, 0, NULL, REAL(writev));
+	wait_end(&w);
+	return r;
+}
+
+INTERPOSE(ssize_t, sendmsg, (int fd, const struct msghdr *m, int flags))
+{
+	struct wait w;
+	ssize_t r;
+
+	WAIT_BEGIN(w, -1);
+	w.whole = true;
+	socket_begin(&w);
+	while (wait_eintr(&w, r = REAL(sendmsg)(fd, m, flags)) &&
+	       socket_again(&w, fd, SO_SNDTIMEO, POLLOUT))
+		;
+	/* Without its address and control data: they have gone with the first part. */
+	if (r > 0 && __builtin_expect(wait_scope.again, 0))
+		r = send_rest(&w, fd, m->msg_iov, m->msg_iovlen, r, flags, REAL(sendmsg), NULL);
+	wait_end(&w);
+	return r;
+}
 
 /* The forms of -D_FORTIFY_SOURCE. */
 #define INTERPOSE_CHECKED(type, name, params, args, n, bytes, plain)                               \

@@ -5,6 +5,7 @@
  * wrap_socket); everything else is passed on with all six arguments and errno.
  */
 #include <linux/futex.h>
+#include <linux/io_uring.h>
 #include <poll.h>
 #include <sched.h>
 #include <sys/socket.h>
@@ -45,6 +46,8 @@ static enum limit limit_of(long nr, const long *a)
 		return TS_3;
 	case SYS_io_getevents:
 		return TS_4;
+	case SYS_io_uring_enter:
+		return (a[3] & IORING_ENTER_EXT_ARG) ? NO_WAIT : WAITS;
 	case SYS_pause:
 	case SYS_rt_sigsuspend:
 	case SYS_semop:
