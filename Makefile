@@ -96,7 +96,7 @@ $(B)/programs/so_%.so: tests/programs/so_%.cc
 	@mkdir -p $(@D)
 	g++ -O2 -g -Wall -shared -fPIC -o $@ $<
 $(B)/programs/waits $(B)/programs/races $(B)/programs/leave: tests/programs/waiting.h
-$(B)/programs/exits $(B)/programs/places $(B)/programs/tree: tests/programs/work.h
+$(B)/programs/exits $(B)/programs/places $(B)/programs/tree $(B)/programs/subtle: tests/programs/work.h
 PROGRAM_NAMES := $(basename $(notdir $(VICTIMS)))
 programs: $(addprefix $(B)/programs/,$(filter-out so_%,$(PROGRAM_NAMES)) $(addsuffix .so,$(filter so_%,$(PROGRAM_NAMES))))
 

@@ -94,6 +94,14 @@ claim replaced_handler_is_said_once "says $say, $(cat "$scratch/err")" \
 claim replaced_handler_is_counted "$($PROFILE comments $(files) | tr '\n' ' ')" \
 	sh -c "$PROFILE comments $(files | tail -1) | grep -q 'handler of ours replaced: [12]'"
 
+# What a careful wrapper gets wrong: the same as without us.
+for mode in parts parts_once whole pi_mutex others ends; do
+	fresh subtle
+	plain=$("$P/subtle" $mode -p)
+	say=$(CPROF_CPU_HZ=250 under "$P/subtle" $mode 2> "$scratch/err")
+	claim "subtle_$mode" "exit $?, says $say, plain $plain, $(cat "$scratch/err")" test "$say" = "$plain"
+done
+
 # Whose samples these are, and how many.
 fresh fallback
 under "$A" late_fallback > "$scratch/ns" 2> "$scratch/err"
