@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Calls that wait and that a signal ends with EINTR in spite of SA_RESTART (man 7 signal;
- * unwinding measurements 6.2): a row for each, with what must be shortened before it is made again.
+ * Calls that wait and that a signal ends with EINTR in spite of SA_RESTART (man 7 signal, and
+ * by experiment): a row for each, with what must be shortened before it is made again.
  * What the kernel restarts by itself needs no row.
  */
 #include <poll.h>

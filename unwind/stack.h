@@ -21,7 +21,7 @@ struct stack_view {
 	uintptr_t cap; /* hi may grow to here by probing; 0: hi is final */
 };
 
-/* Can the page of this address be read?  One system call, 93 ns (unwinding.md, "Safe reads").
+/* Can the page of this address be read?  One system call, 93 ns (measured).
  * Context: signal.  Allocates: no.  Locks: none. */
 bool stack_probe(uintptr_t address);
 

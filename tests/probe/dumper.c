@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Throw-away: what the clone of design.md ("No thread of ours") costs and what the host can see of it.
+ * Throw-away: what the clone of preload/dumper costs and what the host can see of it.
  *
  * RUN: dumper [gigabytes threads descriptors]     also as PID 1: unshare --pid --fork --mount-proc dumper
  * Prints microseconds (median, worst of 200) that the caller is held, waitpid(-1), Threads, and what
