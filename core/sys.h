@@ -171,6 +171,19 @@ static inline int sys_sigmask(int how, const uint64_t *set, uint64_t *old)
 {
 	return (int)SYS_CALL(SYS_rt_sigprocmask, how, set, old, sizeof *set, 0, 0);
 }
+/* The kernel's struct sigaction, and the flag by which it knows that there is a restorer.  libc hides
+ * both, but shows the flag when an action is read back. */
+#define SYS_SA_RESTORER 0x04000000
+struct sys_action {
+	void *handler;
+	unsigned long flags;
+	void *restorer;
+	uint64_t mask;
+};
+static inline int sys_sigaction(int signo, const struct sys_action *act, struct sys_action *old)
+{
+	return (int)SYS_CALL(SYS_rt_sigaction, signo, act, old, sizeof(uint64_t), 0, 0);
+}
 static inline int sys_clock_gettime(clockid_t clock, struct timespec *ts)
 {
 	return (int)SYS_CALL(SYS_clock_gettime, clock, ts, 0, 0, 0, 0);

@@ -329,8 +329,11 @@ int export_dump(const struct store_view *view, const struct export_request *requ
 		void (*committed)(void *opaque, const struct export_row *rows, unsigned count),
 		void *opaque, struct export_result *ret_result)
 {
-	struct arena own = {.max_bytes = ARENA_BYTES_MAX};
+	struct arena own = {0};
 	struct arena *arena = request->arena ? request->arena : &own;
+
+	if (!arena->max_bytes)
+		arena->max_bytes = ARENA_BYTES_MAX;
 	struct dump *d = arena_alloc(arena, sizeof *d);
 
 	*ret_result = (struct export_result){0};

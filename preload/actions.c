@@ -10,16 +10,6 @@
 
 #include "core/as_safe.h"
 
-/* The kernel's struct sigaction, and the flag by which it knows that there is a restorer; libc hides
- * both, but shows the flag when an action is read back. */
-#define SA_RESTORER_FLAG 0x04000000
-struct kernel_action {
-	void *handler;
-	unsigned long flags;
-	void *restorer;
-	uint64_t mask;
-};
-
 static struct kept {
 	int signo; /* 0: none */
 	bool interrupting;
@@ -30,11 +20,6 @@ static struct kept {
 	_Atomic uint64_t mask;
 	void *restorer; /* libc's; constant */
 } kept[2];
-
-static int kernel_action(int signo, const struct kernel_action *act, struct kernel_action *old)
-{
-	return (int)SYS_CALL(SYS_rt_sigaction, signo, act, old, sizeof(uint64_t), 0, 0);
-}
 
 static struct kept *kept_of(int signo)
 {
@@ -63,25 +48,25 @@ static void install(const struct kept *k)
 {
 	bool hosts = is_function(atomic_load_explicit(&k->handler, memory_order_relaxed));
 	unsigned long flags = atomic_load_explicit(&k->flags, memory_order_relaxed);
-	struct kernel_action act = {(void *)k->ours, SA_SIGINFO | SA_RESTORER_FLAG, k->restorer,
-				    ~UINT64_C(0)};
+	struct sys_action act = {(void *)k->ours, SA_SIGINFO | SYS_SA_RESTORER, k->restorer,
+				 ~UINT64_C(0)};
 
 	act.flags |= hosts ? flags & SA_ONSTACK : SA_ONSTACK;
 	/* Ticks must not interrupt what the host wants interrupted; see resume.c for its own. */
 	act.flags |= hosts && k->signo != SIGPROF ? flags & SA_RESTART : SA_RESTART;
-	(void)kernel_action(k->signo, &act, NULL);
+	(void)sys_sigaction(k->signo, &act, NULL);
 }
 
 void actions_keep(int signo, action_handler_fn handler)
 {
 	struct kept *k = &kept[kept[0].signo != 0];
 	struct sigaction act = {.sa_sigaction = handler, .sa_flags = SA_SIGINFO};
-	struct kernel_action was, now;
+	struct sys_action was, now;
 
 	/* First by libc, whose restorer comes along. */
 	memset(&act.sa_mask, 0xff, sizeof act.sa_mask);
-	if (kernel_action(signo, NULL, &was) < 0 || sigaction(signo, &act, NULL) < 0 ||
-	    kernel_action(signo, NULL, &now) < 0)
+	if (sys_sigaction(signo, NULL, &was) < 0 || sigaction(signo, &act, NULL) < 0 ||
+	    sys_sigaction(signo, NULL, &now) < 0)
 		return;
 	k->restorer = now.restorer;
 	k->ours = handler;
@@ -107,7 +92,7 @@ void actions_exchange(int signo, const struct sigaction *act, struct sigaction *
 		set &= ~(UINT64_C(1) << (SIGKILL - 1) | UINT64_C(1) << (SIGSTOP - 1));
 		atomic_store_explicit(&k->mask, set, memory_order_relaxed);
 		atomic_store_explicit(&k->flags,
-				      (unsigned)act->sa_flags | (unsigned long)SA_RESTORER_FLAG,
+				      (unsigned)act->sa_flags | (unsigned long)SYS_SA_RESTORER,
 				      memory_order_relaxed);
 		/* Release pairs with the acquire in actions_call(). */
 		atomic_store_explicit(&k->handler, (void *)act->sa_handler, memory_order_release);
@@ -117,7 +102,7 @@ void actions_exchange(int signo, const struct sigaction *act, struct sigaction *
 		old->sa_handler = was.sa_handler;
 		old->sa_flags = was.sa_flags;
 		old->sa_restorer =
-			(was.sa_flags & SA_RESTORER_FLAG) ? (void (*)(void))k->restorer : NULL;
+			(was.sa_flags & SYS_SA_RESTORER) ? (void (*)(void))k->restorer : NULL;
 		memcpy(&old->sa_mask, &mask, sizeof mask);
 	}
 }
@@ -153,12 +138,12 @@ bool actions_call(int signo, siginfo_t *info, void *context)
 bool actions_has_handler(int signo, bool *ret_restarts)
 {
 	const struct kept *k = kept_of(signo);
-	struct kernel_action act;
+	struct sys_action act;
 
 	if (k) {
 		act.handler = atomic_load_explicit(&k->handler, memory_order_relaxed);
 		act.flags = atomic_load_explicit(&k->flags, memory_order_relaxed);
-	} else if (kernel_action(signo, NULL, &act) < 0) {
+	} else if (sys_sigaction(signo, NULL, &act) < 0) {
 		return false;
 	}
 	*ret_restarts = (act.flags & SA_RESTART) != 0;
@@ -167,11 +152,11 @@ bool actions_has_handler(int signo, bool *ret_restarts)
 
 static void really(const struct kept *k, void *handler)
 {
-	struct kernel_action act = {
-		handler, atomic_load_explicit(&k->flags, memory_order_relaxed) | SA_RESTORER_FLAG,
+	struct sys_action act = {
+		handler, atomic_load_explicit(&k->flags, memory_order_relaxed) | SYS_SA_RESTORER,
 		k->restorer, atomic_load_explicit(&k->mask, memory_order_relaxed)};
 
-	(void)kernel_action(k->signo, &act, NULL);
+	(void)sys_sigaction(k->signo, &act, NULL);
 }
 
 void actions_before_exec(void)
@@ -203,9 +188,9 @@ void actions_give_back(void)
 bool actions_stand(int signo)
 {
 	const struct kept *k = kept_of(signo);
-	struct kernel_action act;
+	struct sys_action act;
 
-	return !k || kernel_action(signo, NULL, &act) < 0 || act.handler == (void *)k->ours;
+	return !k || sys_sigaction(signo, NULL, &act) < 0 || act.handler == (void *)k->ours;
 }
 
 void actions_set_interrupting(int signo, bool yes)

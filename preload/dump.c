@@ -23,7 +23,6 @@
 #define LAST_LIFE_NS UINT64_C(1000000000)
 #define LAST_WAIT_MS 2000u
 #define REFUSED_NAPS 100u
-#define ARENA_MAX    ((size_t)192 << 20) /* see export.c */
 
 /* ---- whose turn it is ---- */
 
@@ -152,7 +151,6 @@ static void write_files(void *unused)
 	};
 
 	(void)unused;
-	job.arena.max_bytes = ARENA_MAX;
 	store_view_of(job.store, &view);
 	job.result = export_dump(&view, &request, commit, job.store, &result);
 	if (job.result < 0) {

@@ -19,14 +19,6 @@
 #define GUARD_BYTES 4096u
 #define PIDS	    8u
 #define FAULT_CODE  3
-/* From the kernel's uapi: struct sigaction of rt_sigaction has a restorer, which libc hides. */
-#define SA_RESTORER_FLAG 0x04000000ul
-struct kernel_action {
-	void (*handler)(int);
-	unsigned long flags;
-	void (*restorer)(void);
-	uint64_t mask;
-};
 
 /* 0: free; else the pid, which the kernel writes before the dumper's first instruction. */
 static _Atomic int pids[PIDS];
@@ -84,7 +76,8 @@ static void no_return(void)
 static void survive_faults(void)
 {
 	static const int faults[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGTRAP, SIGSYS, SIGABRT};
-	const struct kernel_action act = {on_fault, SA_ONSTACK | SA_RESTORER_FLAG, no_return, 0};
+	const struct sys_action act = {(void *)on_fault, SA_ONSTACK | SYS_SA_RESTORER,
+				       (void *)no_return, 0};
 	const stack_t alternate = {.ss_sp = stack + GUARD_BYTES, .ss_size = FAULT_BYTES};
 	/* 1: neither a file nor a pipe to a core handler, see core(5) and do_coredump(). */
 	const struct rlimit no_core = {1, 1};
@@ -93,7 +86,7 @@ static void survive_faults(void)
 	(void)SYS_CALL(SYS_prlimit64, 0, RLIMIT_CORE, &no_core, NULL, 0, 0);
 	(void)SYS_CALL(SYS_sigaltstack, &alternate, NULL, 0, 0, 0, 0);
 	for (unsigned i = 0; i < sizeof faults / sizeof *faults; i++) {
-		(void)SYS_CALL(SYS_rt_sigaction, faults[i], &act, NULL, sizeof act.mask, 0, 0);
+		(void)sys_sigaction(faults[i], &act, NULL);
 		mask &= ~(UINT64_C(1) << (faults[i] - 1));
 	}
 	(void)sys_sigmask(SIG_SETMASK, &mask, NULL);
