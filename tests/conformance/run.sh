@@ -61,6 +61,21 @@ trailer() { # the length that gzip's trailer claims is that of the content
 	! "$RAW" --check "${all[@]}" | grep -q check-03
 }
 claim "check-03 one_gzip_member_with_its_length" "gzip -t, ISIZE or member count" trailer
+# A process that has used no CPU time to speak of: its dump is a valid profile without samples.
+empty() {
+	local pid
+	mkdir -m 700 "$scratch/out.empty"
+	CPROF_OUTPUT_DIR=$scratch/out.empty CPROF_STORE_DIR=$scratch/store LD_PRELOAD=$LIB sleep 60 &
+	pid=$!
+	wait_for 5 grep -q libcprof "/proc/$pid/maps"
+	kill -USR2 "$pid"
+	wait_for 10 test -e "$scratch/out.empty/sleep.$pid.cpu.1.pb.gz"
+	kill "$pid"
+	wait "$pid"
+	mv "$scratch/out.empty/sleep.$pid.cpu.1.pb.gz" "$scratch/empty.pb" && P -top empty.pb > empty.txt &&
+		! grep -Eiq 'unrecognized|parsing|error' empty.txt && grep -q '0 total' empty.txt && "$RAW" --check empty.pb > empty.txt
+}
+claim "check-06 a_profile_without_samples_is_read" "$(head -3 empty.txt 2> /dev/null | tr '\n' ' ')" empty
 P -raw hot.pb.gz > raw.txt
 four() {
 	grep -q '^PeriodType: cpu nanoseconds$' raw.txt && grep -q '^Period: 10000000$' raw.txt &&
@@ -162,6 +177,17 @@ twentytwo() {
 claim "check-22 two_runs_merge_to_their_sum" "$(flat merged.gz | tr '\n' ' ')" twentytwo
 claim "check-23 a_profile_minus_itself_is_nothing" "$(P -top -base=hot.pb.gz hot.pb.gz | grep total)" \
 	eval 'P -top -base=hot.pb.gz hot.pb.gz | grep -q "of 0 total"'
+# conf_hot worked 1.5 s in one and 1 s in the other.
+total() { "$RAW" --sums "$1" | awk '{ sum += $NF } END { print sum / 1e6 }'; } # no labels here
+P -top -unit=ms -diff_base=again.pb.gz hot.pb.gz > diff.txt
+twentyfour() {
+	local shown
+	shown=$(sed -n 's/^Showing nodes accounting for .* of \([0-9.]*\)ms total.*/\1/p' diff.txt)
+	awk -v d="$(awk '$NF == "hot" { print $1 + 0; exit }' diff.txt)" -v h="$(flat hot.pb.gz | awk '$1 == "hot" { print $2 / 1e6 }')" \
+		-v a="$(flat again.pb.gz | awk '$1 == "hot" { print $2 / 1e6 }')" -v shown="$shown" -v base="$(total again.pb.gz)" \
+		'BEGIN { exit !(d > 0 && d == h - a && shown == base) }'
+}
+claim "check-24 the_difference_of_two_runs_is_their_difference" "$(sed -n 1,8p diff.txt | tr '\n' '/')" twentyfour
 
 # ---- labels ----
 red=$(awk '$1 == "red" { print $2 }' threads.log)
