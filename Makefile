@@ -133,11 +133,26 @@ format:
 format-check:
 	clang-format --dry-run -Werror $(SOURCES)
 
-install: all
-	install -d $(DESTDIR)$(PREFIX)/lib $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/doc/cprof
+# What programs that start others need: pkg-config --variable=preload cprof.
+$(B)/cprof.pc: Makefile output/version.h
+	@mkdir -p $(@D)
+	printf '%s\n' 'prefix=$(PREFIX)' 'libdir=$${prefix}/lib' 'bindir=$${prefix}/bin' 'preload=$${libdir}/libcprof.so' '' 'Name: cprof' \
+	  'Description: sampling profiler for unmodified programs, by LD_PRELOAD' \
+	  'Version: $(shell sed -n 's/.*CPROF_VERSION "\(.*\)"/\1/p' output/version.h)' > $@
+.PHONY: $(B)/cprof.pc # PREFIX may be another one than last time
+
+install: all $(B)/cprof.pc $(B)/cprof.ini.example
+	install -d $(addprefix $(DESTDIR)$(PREFIX)/,bin lib/pkgconfig share/man/man1 share/man/man5 share/doc/cprof/examples \
+	  share/bash-completion/completions share/zsh/site-functions)
 	install -m 755 $(B)/libcprof.so $(DESTDIR)$(PREFIX)/lib/
 	install -m 755 $(B)/cprof $(DESTDIR)$(PREFIX)/bin/
+	install -m 644 $(B)/cprof.pc $(DESTDIR)$(PREFIX)/lib/pkgconfig/
+	install -m 644 docs/man/*.1 $(DESTDIR)$(PREFIX)/share/man/man1/
+	install -m 644 docs/man/*.5 $(DESTDIR)$(PREFIX)/share/man/man5/
 	install -m 644 README.md LICENSE docs/*.md $(DESTDIR)$(PREFIX)/share/doc/cprof/
+	install -m 644 docs/examples/* $(B)/cprof.ini.example $(DESTDIR)$(PREFIX)/share/doc/cprof/examples/
+	install -m 644 cli/completion/cprof.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/cprof
+	install -m 644 cli/completion/_cprof $(DESTDIR)$(PREFIX)/share/zsh/site-functions/
 
 clean:
 	rm -rf $(B)
