@@ -212,6 +212,16 @@ static int by_cum_order(const void *a, const void *b, void *nodes)
 	return compare(&n[*(const uint32_t *)a], &n[*(const uint32_t *)b], true);
 }
 
+static int by_name_order(const void *a, const void *b, void *nodes)
+{
+	const struct graph_node *x = nodes, *y = nodes;
+
+	x += *(const uint32_t *)a;
+	y += *(const uint32_t *)b;
+	int r = strcmp(x->name, y->name);
+	return r ? r : compare(x, y, false);
+}
+
 static void put_in_order(struct graph *g, bool by_cum)
 {
 	free(g->order);
@@ -279,6 +289,8 @@ void graph_make(struct graph *g, const struct profile *p, unsigned column,
 		add_stacks(g);
 		put_in_order(g, cut->by_cum);
 	}
+	if (cut->by_name)
+		qsort_r(g->order, g->order_count, sizeof *g->order, by_name_order, g->nodes);
 	tell_inlined(g, edges_below);
 }
 
