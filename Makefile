@@ -51,6 +51,11 @@ $(GEN_O): $(GEN)
 $(B)/obj/%.o: %.c | $(B)/gen/output/profile.pb-c.h
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+# What cprof flame puts into its pages, as numbers for an array.
+$(B)/gen/cli/%.inc: cli/%
+	@mkdir -p $(@D)
+	od -An -v -tu1 $< | sed 's/  */ /g; s/^ //; s/ /,/g; s/$$/,/' > $@
+$(B)/obj/cli/flame_page.o: $(B)/gen/cli/flame.js.inc $(B)/gen/cli/flame.css.inc
 -include $(shell find $(B)/obj -name '*.d' 2>/dev/null)
 
 # The given libraries, inside the host: static, hidden, and cut off from the host's malloc and stdio.

@@ -9,20 +9,14 @@
 #include "cli/command.h"
 #include "cli/measure.h"
 
-/* The last component of a path as Go's filepath.Base has it, in brackets. */
+/* The name of a file in brackets. */
 static const char *bracketed(struct pool *texts, const char *file)
 {
-	size_t n = strlen(file), from;
-	char *text;
+	size_t n;
+	const char *name = profile_file_name(file, &n);
+	char *text = memory_get(n + 3);
 
-	while (n > 1 && file[n - 1] == '/')
-		n--;
-	for (from = n; from > 0 && file[from - 1] != '/'; from--)
-		;
-	if (from == n)
-		from = 0; /* "/" alone */
-	text = memory_get(n - from + 3);
-	sprintf(text, "[%.*s]", (int)(n - from), file + from);
+	sprintf(text, "[%.*s]", (int)n, name);
 	const char *kept = pool_text(texts, text);
 	free(text);
 	return kept;

@@ -31,14 +31,19 @@ int terminal_colour(const char *when, bool *ret_colour)
 	return 0;
 }
 
-const char *terminal_style(bool colour, enum terminal_style style)
+const char *terminal_begin(bool colour, enum terminal_style style)
 {
 	static const char *const sequences[] = {
-		[STYLE_PLAIN] = "\033[0m",  [STYLE_COLD] = "\033[2m",	 [STYLE_WARM] = "\033[33m",
+		[STYLE_PLAIN] = "",	    [STYLE_COLD] = "\033[2m",	 [STYLE_WARM] = "\033[33m",
 		[STYLE_HOT] = "\033[1;31m", [STYLE_HEADING] = "\033[1m",
 	};
 
 	return colour ? sequences[style] : "";
+}
+
+const char *terminal_end(bool colour, enum terminal_style style)
+{
+	return colour && style != STYLE_PLAIN ? "\033[0m" : "";
 }
 
 enum terminal_style terminal_heat(int64_t value, int64_t total)

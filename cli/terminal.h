@@ -20,8 +20,9 @@ enum terminal_style { STYLE_PLAIN, STYLE_COLD, STYLE_WARM, STYLE_HOT, STYLE_HEAD
  * not set (no-color.org).  0, or -EINVAL. */
 int terminal_colour(const char *when, bool *ret_colour);
 
-/* The escape sequence; "" when colour is off. */
-const char *terminal_style(bool colour, enum terminal_style style);
+/* The escape sequences around text in a style; "" when colour is off. */
+const char *terminal_begin(bool colour, enum terminal_style style);
+const char *terminal_end(bool colour, enum terminal_style style);
 
 /* By the share of value in total: hot from 10 %, warm from 2 %, cold below 0.5 %. */
 enum terminal_style terminal_heat(int64_t value, int64_t total);

@@ -72,24 +72,27 @@ static void print_summary(const struct report *r)
 static void print_row(const struct report *r, const struct graph_node *n, int64_t sum)
 {
 	const struct view *v = r->view;
-	const char *plain = terminal_style(v->colour, STYLE_PLAIN);
 	char flat_percent[MEASURE_PERCENT_BYTES], sum_percent[MEASURE_PERCENT_BYTES];
 	char cum_percent[MEASURE_PERCENT_BYTES];
 	enum terminal_style flat = terminal_heat(n->flat, v->total);
 	enum terminal_style cum = terminal_heat(n->cum, v->total);
+	enum terminal_style name = flat == STYLE_COLD ? STYLE_PLAIN : flat;
 
 	measure_percent(n->flat, v->total, flat_percent);
 	measure_percent(sum, v->total, sum_percent);
 	measure_percent(n->cum, v->total, cum_percent);
-	fputs(terminal_style(v->colour, flat), stdout);
+	fputs(terminal_begin(v->colour, flat), stdout);
 	view_value(v, n->flat, r->unit);
-	printf(" %s%s %s%s ", flat_percent, plain, sum_percent, terminal_style(v->colour, cum));
+	printf(" %s%s %s %s", flat_percent, terminal_end(v->colour, flat), sum_percent,
+	       terminal_begin(v->colour, cum));
 	view_value(v, n->cum, r->unit);
-	printf(" %s%s  ", cum_percent, plain);
-	fputs(terminal_style(v->colour, flat == STYLE_COLD ? STYLE_PLAIN : flat), stdout);
+	printf(" %s%s  %s", cum_percent, terminal_end(v->colour, cum),
+	       terminal_begin(v->colour, name));
 	terminal_print(n->name, stdout);
-	fputs(!n->by_inlining ? "" : n->by_call ? " (partial-inline)" : " (inline)", stdout);
-	puts(plain);
+	printf("%s%s\n", terminal_end(v->colour, name),
+	       !n->by_inlining ? ""
+	       : n->by_call    ? " (partial-inline)"
+			       : " (inline)");
 }
 
 static void print_table(const struct report *r)
@@ -97,8 +100,8 @@ static void print_table(const struct report *r)
 	const struct graph *g = &r->graph;
 	int64_t sum = 0;
 
-	printf("%s%10s %5s%% %5s%% %10s %5s%%%s\n", terminal_style(r->view->colour, STYLE_HEADING),
-	       "flat", "flat", "sum", "cum", "cum", terminal_style(r->view->colour, STYLE_PLAIN));
+	printf("%s%10s %5s%% %5s%% %10s %5s%%%s\n", terminal_begin(r->view->colour, STYLE_HEADING),
+	       "flat", "flat", "sum", "cum", "cum", terminal_end(r->view->colour, STYLE_HEADING));
 	for (size_t i = 0; i < g->order_count; i++) {
 		const struct graph_node *n = &g->nodes[g->order[i]];
 

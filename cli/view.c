@@ -259,20 +259,6 @@ const char *view_unit(const struct view *v, int64_t min, int64_t max)
 	return unit[0] ? unit : from;
 }
 
-static const char *base_name(const char *file, size_t *ret_n)
-{
-	size_t n = strlen(file), from;
-
-	while (n > 1 && file[n - 1] == '/')
-		n--;
-	for (from = n; from > 0 && file[from - 1] != '/'; from--)
-		;
-	if (from == n)
-		from = 0;
-	*ret_n = n - from;
-	return file + from;
-}
-
 static void header_time(int64_t ns, FILE *to)
 {
 	time_t seconds = (time_t)(ns / 1000000000 - (ns % 1000000000 < 0));
@@ -310,7 +296,7 @@ void view_header(const struct view *v, const char *unit, FILE *to)
 
 	if (p->mapping_keys.count && p->mappings[0].file[0]) {
 		size_t n;
-		const char *name = base_name(p->mappings[0].file, &n);
+		const char *name = profile_file_name(p->mappings[0].file, &n);
 
 		fputs("File: ", to);
 		terminal_write(name, n, to);
