@@ -79,7 +79,7 @@ $(B)/libcprof.so: $(BASE_O) $(call obj,$(PRELOAD)) $(B)/vendor.o preload/exports
 $(B)/cprof: $(call obj,$(CLI)) $(BASE_O) $(B)/vendor.o
 	$(CC) -o $@ $^ $(LDFLAGS) -lz
 
-UNIT_SUPPORT := tests/support/check.c tests/support/storebuild.c tests/support/rawprof_read.c tests/support/rawprof_check.c
+UNIT_SUPPORT := tests/support/check.c tests/support/sketch.c tests/support/storebuild.c tests/support/rawprof_read.c tests/support/rawprof_check.c
 CLI_TESTED := $(filter-out cli/main.c,$(CLI))
 $(B)/unit/%: $(B)/obj/tests/unit/%.o $(call obj,$(UNIT_SUPPORT) $(CLI_TESTED)) $(BASE_O) $(B)/vendor.o
 	@mkdir -p $(@D)

@@ -78,7 +78,7 @@
 			kid.at.push(at);
 			kid.weights.push(node.weights[i]);
 		});
-		node.kids = [...groups.values()].sort((a, b) => b.total - a.total);
+		node.kids = [...groups.values()].sort((a, b) => (a.frame === LEFT) - (b.frame === LEFT) || b.total - a.total);
 		return node.kids;
 	};
 
@@ -127,10 +127,11 @@
 	};
 
 	// The most telling part of a name in so many columns: first go template arguments and parameters, then the scopes.
+	const wide = /[\u1100-\u115f\u2e80-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6\u{1f300}-\u{1faff}\u{20000}-\u{3fffd}]/u;
 	const columns = text => {
 		let n = 0;
 		for (const c of text)
-			n += c.codePointAt(0) >= 0x1100 ? 2 : 1;
+			n += wide.test(c) ? 2 : 1;
 		return n;
 	};
 	const cut = (text, room) => {
@@ -160,13 +161,13 @@
 		bare = bare.replace(/[\ue000-\ue003]/g, c => brackets[stand.indexOf(c)]);
 		if (columns(bare) <= room)
 			return bare;
-		const tail = "\u2026" + bare.slice(bare.lastIndexOf("::") + 2);
-		return columns(tail) <= room ? tail : cut(tail, room);
+		const tail = bare.slice(bare.lastIndexOf("::") + 2);
+		return columns(tail) < room ? "\u2026" + tail : columns(tail) === room ? tail : cut(tail, room);
 	};
 
 	const percent = (value, total) => {
 		const p = total ? 100 * value / total : 0;
-		return (p >= 99.995 || p === 0 ? p.toFixed(0) : p >= 0.01 ? p.toFixed(2) : p.toPrecision(1)) + " %";
+		return (p >= 99.995 || p === 0 ? p.toFixed(0) : p >= 0.01 ? p.toFixed(2) : p.toPrecision(1)) + "%";
 	};
 	const scales = {
 		ns: [["h", 3600e9], ["min", 60e9], ["s", 1e9], ["ms", 1e6], ["\u00b5s", 1e3], ["ns", 1]],
@@ -178,7 +179,7 @@
 			return Math.round(value).toString().replace(/\B(?=(\d{3})+$)/g, "\u2009") + (measure ? " " + measure : "");
 		const [unit, one] = scale.find(([, size]) => value >= size) || scale[scale.length - 1];
 		const v = value / one;
-		return (Number.isInteger(v) ? v : v.toFixed(2)) + " " + unit;
+		return (Number.isInteger(v) ? v : v.toFixed(2)) + unit;
 	};
 
 	if (typeof document === "undefined") {
@@ -232,7 +233,7 @@
 		return width || 7.23;
 	})();
 	const name = node => node.frame === ROOT ? "all"
-		: node.frame === LEFT ? node.count + " more, too narrow to draw"
+		: node.frame === LEFT ? node.count + " calls left out, each below " + data.min + "%"
 		: data.names[node.frame];
 	const colour = node => node.frame === ROOT ? "c0" : node.frame === LEFT ? "c1" : "c" + data.colours[node.frame];
 	const value = amount => label(amount * data.scale, data.measure);
@@ -257,10 +258,12 @@
 
 	const fitText = width => { // the header's lines, whole in their tooltips
 		for (const line of svg.querySelectorAll("text.info")) {
-			const whole = line.dataset.whole || (line.dataset.whole = line.textContent);
-			const room = Math.floor((width - 20) / (line.getComputedTextLength() / columns(line.textContent) || 6.7));
-			if (whole)
-				line.textContent = columns(whole) <= room ? whole : cut(whole, room);
+			if (!line.dataset.whole) {
+				line.dataset.whole = line.textContent;
+				line.dataset.letter = line.getComputedTextLength() / columns(line.textContent) || 6.7;
+			}
+			const whole = line.dataset.whole, room = Math.floor((width - 20) / line.dataset.letter);
+			line.textContent = columns(whole) <= room ? whole : cut(whole, room);
 			line.append(element("title", {}, whole));
 		}
 	};
@@ -319,7 +322,9 @@
 	const hide = () => tip.setAttribute("visibility", "hidden");
 	const tell = (box, x, y) => {
 		const node = box.node, width = pageWidth(), room = Math.min(90, Math.floor((width - 40) / letter));
-		const lines = wrap(name(node), room, 5), module = node.frame >= 0 ? data.modules[data.in[node.frame]] : "";
+		const lines = wrap(name(node), room, 5), brief = shorten(name(node), room), module = node.frame >= 0 ? data.modules[data.in[node.frame]] : "";
+		if (lines.length > 1 && brief !== cut(name(node), room))
+			lines.unshift(brief);
 		if (module)
 			lines.push("in " + module);
 		lines.push(value(node.total) + ", " + percent(node.total, data.total) + " of the total");

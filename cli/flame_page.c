@@ -195,12 +195,14 @@ static void write_left_out(const struct flame_page *f, FILE *to)
 			f->min * 100, percent + strspn(percent, " "));
 }
 
-/* A line of the header; what the page has no room for the script shortens. */
-static void write_line(const char *class, int y, const char *text, FILE *to)
+/* A line of the header, when there is one; the script shortens what the page has no room for. */
+static void write_line(const char *class, int *y, const char *text, FILE *to)
 {
-	fprintf(to, "<text class=\"%s\" x=\"10\" y=\"%d\">", class, y);
-	if (text)
-		flame_text(text, strlen(text), to);
+	if (!text || !text[0])
+		return;
+	*y += 16;
+	fprintf(to, "<text class=\"%s\" x=\"10\" y=\"%d\">", class, *y);
+	flame_text(text, strlen(text), to);
 	fputs("</text>\n", to);
 }
 
@@ -377,6 +379,7 @@ static void write_data(const struct flame_page *f, FILE *to)
 	fprintf(to, "{\"total\":%" PRIu64 ",\"scale\":%.17g,\"left\":%" PRIu64 ",\"leftCount\":%u",
 		(uint64_t)f->view->total / divisor, (double)divisor * scale,
 		(uint64_t)root->left / divisor, root->left_count);
+	fprintf(to, ",\"min\":%.3g", f->min * 100);
 	fputs(",\"measure\":", to);
 	flame_json(measure, to);
 	fputs(",\n\"names\":[", to);
@@ -412,6 +415,7 @@ static void write_drawing(const struct flame_page *f, const struct heading *h, F
 {
 	size_t height = TOP + (depth_of(f) + 1) * ROW_HEIGHT + 12;
 	char *left = NULL;
+	int y = 8;
 	size_t n;
 	FILE *m = open_memstream(&left, &n);
 
@@ -428,10 +432,11 @@ static void write_drawing(const struct flame_page *f, const struct heading *h, F
 		flame_text(h->title, strlen(h->title), to);
 		fprintf(to, "</title>\n<style><![CDATA[\n%s]]></style>\n", style);
 	}
-	write_line("title", 24, h->title, to);
-	write_line("info", 43, h->first, to);
-	write_line("info", 59, h->rest, to);
-	write_line("info", 75, left, to);
+	write_line("title", &y, h->title, to);
+	y += 3;
+	write_line("info", &y, h->first, to);
+	write_line("info", &y, h->rest, to);
+	write_line("info", &y, left, to);
 	fputs("<g id=\"frames\">\n", to);
 	write_boxes(f, to);
 	fputs("</g>\n", to);
