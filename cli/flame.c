@@ -72,11 +72,11 @@ static int write_to(const struct flame_page *page, const char *path)
 		say("flame: %s: %s", path, strerror(errno));
 		return EXIT_FAILED;
 	}
+	errno = 0;
 	flame_page_write(page, to);
-	int failed = ferror(to);
-	errno = failed ? EIO : 0;
+	int failed = ferror(to) ? errno : 0;
 	if (fclose(to) != 0 || failed) {
-		say("flame: %s: %s", path, strerror(errno));
+		say("flame: %s: %s", path, strerror(failed ? failed : errno));
 		return EXIT_FAILED;
 	}
 	return EXIT_OK;
