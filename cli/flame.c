@@ -133,16 +133,15 @@ const struct command command_flame = {
 	.run = run,
 	.arguments = "[OPTION]... -o PAGE FILE...",
 	.summary = "draw a flame graph: one file for a browser",
-	.help = "Draws one profile, or the sum of several of the same kind. The page needs "
-		"nothing\n"
-		"else: click to zoom, / to search, i for callers, f for upside down, Esc to go "
-		"back.\n"
+	.help = "Draws one profile, or the sum of several of the same kind, as a page that needs\n"
+		"nothing else: click zooms, / searches, i shows callers, f turns it upside down,\n"
+		"Esc goes back.\n"
 		"\n"
 		"  -o PAGE        x.svg or x.html; - is standard output\n"
 		"  --format WHAT  svg or html, where the name of PAGE does not say\n"
 		"  --title TEXT   instead of the program's name and the type\n"
 		"  --min PERCENT  leave out calls below this share of the total (default "
-		"0.05)\n" VIEW_HELP
+		"0.01)\n" VIEW_HELP
 		"  FILE           profile.proto, gzip or not; - is standard input\n"
 		"\n"
 		"PAGE#s=RE&z=FUNCTION&i=1 opens with a search, zoomed, by callers.\n"
