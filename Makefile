@@ -144,6 +144,10 @@ install: all
 	install -m 755 $(B)/libcprof.so $(DESTDIR)$(PREFIX)/lib/
 	install -m 755 $(B)/cprof $(DESTDIR)$(PREFIX)/bin/
 	install -m 644 README.md LICENSE docs/*.md $(DESTDIR)$(PREFIX)/share/doc/cprof/
+	install -d $(addprefix $(DESTDIR)$(PREFIX)/share/,man/man1 bash-completion/completions zsh/site-functions)
+	install -m 644 man/*.1 $(DESTDIR)$(PREFIX)/share/man/man1/
+	install -m 644 completion/cprof.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/cprof
+	install -m 644 completion/_cprof $(DESTDIR)$(PREFIX)/share/zsh/site-functions/
 
 clean:
 	rm -rf $(B)
