@@ -366,14 +366,19 @@
 		share = test ? matched(calls, test) : 0;
 		draw();
 	};
-	const widest = wanted => { // the largest frame of that name
+	const widest = wanted => { // the largest frame of that name; of callers, the function itself
 		let best = null;
-		walk(root(), node => {
+		const look = node => {
 			if (best && node.total <= best.total)
 				return false;
 			if (node.frame >= 0 && data.names[node.frame] === wanted)
 				best = node;
-		});
+			return !inverted;
+		};
+		if (inverted)
+			kidsOf(callers).forEach(look);
+		else
+			walk(calls, look);
 		return best;
 	};
 

@@ -425,7 +425,7 @@ static void write_drawing(const struct flame_page *f, const struct heading *h, F
 	fclose(m);
 	fprintf(to,
 		"<svg xmlns=\"http://www.w3.org/2000/svg\" id=\"flame\" data-top=\"%d\" "
-		"viewBox=\"0 0 %d %zu\" width=\"%d\" height=\"%zu\" role=\"img\">\n",
+		"viewBox=\"0 0 %d %zu\" width=\"%d\" height=\"%zu\">\n",
 		TOP, PAGE_WIDTH, height, PAGE_WIDTH, height);
 	if (!f->html) {
 		fputs("<title>", to);

@@ -195,6 +195,8 @@ if command -v node > /dev/null; then
 	"$C" flame -o "$scratch/all.html" --min 0 "$scratch/many.pb"
 	node tests/behaviour/views_script.js "$scratch/calls.html" "$scratch/many.svg" "$scratch/all.html" "$scratch/hostile.html" > "$scratch/claims" 2>&1 ||
 		not_ok flame_script "$(tail -5 "$scratch/claims" | tr '\n' ' ')"
+	node tests/behaviour/views_page.js "$scratch/calls.html" >> "$scratch/claims" 2>&1 ||
+		not_ok flame_page "$(tail -5 "$scratch/claims" | tr '\n' ' ')"
 	cat "$scratch/claims"
 	! grep -q '^not ok' "$scratch/claims" || failed=1
 else

@@ -12,7 +12,7 @@ import sys
 import xml.etree.ElementTree
 
 ELEMENTS = {"svg", "title", "style", "text", "g", "rect", "script", "html", "head", "meta", "body"}
-ATTRIBUTES = {"id", "class", "x", "y", "width", "height", "viewBox", "viewbox", "role", "data-top", "type", "xmlns", "lang",
+ATTRIBUTES = {"id", "class", "x", "y", "width", "height", "viewBox", "viewbox", "data-top", "type", "xmlns", "lang",
               "charset", "http-equiv", "content", "name"}
 
 
