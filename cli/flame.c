@@ -47,7 +47,7 @@ static int check_values(const struct view *v)
 	const struct profile *p = &v->profile;
 
 	if (v->total <= 0) {
-		say("flame: the profile has no samples of %s", v->type->type);
+		say("flame: the profile has no samples of this type");
 		return EXIT_FAILED;
 	}
 	for (size_t i = 0; i < p->sample_keys.count; i++) {

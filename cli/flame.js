@@ -440,7 +440,7 @@
 			setUpwards(!upwards);
 		} else if (event.key.startsWith("Arrow")) {
 			choose(event.key);
-		} else if (event.key === "Enter" && chosen >= 0) {
+		} else if (event.key === "Enter" && chosen >= 0 && event.target.localName !== "button") {
 			zoom(boxes[chosen].node);
 		} else {
 			return;

@@ -228,12 +228,12 @@ static void write_name(const char *name, double width, FILE *to)
 		fputs("\u2026", to);
 }
 
-static void write_box(double x, int y, double width, unsigned colour, const char *name, FILE *to)
+static void write_box(double x, size_t y, double width, unsigned colour, const char *name, FILE *to)
 {
-	fprintf(to, "<g class=\"c%u\"><rect x=\"%.2f\" y=\"%d\" width=\"%.2f\" height=\"%d\"/>",
+	fprintf(to, "<g class=\"c%u\"><rect x=\"%.2f\" y=\"%zu\" width=\"%.2f\" height=\"%d\"/>",
 		colour, x, y, width > 1 ? width - 0.5 : 0.5, ROW_HEIGHT - 1);
 	if (width >= 3 * LETTER_WIDTH + 6) {
-		fprintf(to, "<text class=\"frame\" x=\"%.2f\" y=\"%d\">", x + 3, y + 13);
+		fprintf(to, "<text class=\"frame\" x=\"%.2f\" y=\"%zu\">", x + 3, y + 13);
 		write_name(name, width, to);
 		fputs("</text>", to);
 	}
@@ -283,7 +283,7 @@ static void write_boxes(const struct flame_page *f, FILE *to)
 		p->depth = above->depth + 1;
 		above->next += (double)n->total * scale;
 		if (is_drawn(f, at))
-			write_box(p->x, TOP + (int)p->depth * ROW_HEIGHT, (double)n->total * scale,
+			write_box(p->x, TOP + p->depth * ROW_HEIGHT, (double)n->total * scale,
 				  colour_of(&t->frames[n->frame]), t->frames[n->frame].name, to);
 	}
 	free(places);

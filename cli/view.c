@@ -13,8 +13,17 @@
 #include "cli/measure.h"
 #include "cli/names.h"
 #include "cli/terminal.h"
+#include "output/utf8.h"
 
-/* The newest profile of a directory. */
+static bool has_control(const char *name)
+{
+	for (; *name; name++)
+		if ((unsigned char)*name < 0x20 || *name == 0x7f)
+			return true;
+	return false;
+}
+
+/* The newest profile of a directory, with a name that can be shown. */
 static bool newest_profile(const char *dir, char ret_path[PATH_MAX])
 {
 	struct timespec newest = {0};
@@ -27,7 +36,8 @@ static bool newest_profile(const char *dir, char ret_path[PATH_MAX])
 		struct stat st;
 
 		if (n <= 6 || strcmp(entry->d_name + n - 6, ".pb.gz") != 0 ||
-		    fstatat(dirfd(d), entry->d_name, &st, 0) < 0 || !S_ISREG(st.st_mode))
+		    has_control(entry->d_name) || fstatat(dirfd(d), entry->d_name, &st, 0) < 0 ||
+		    !S_ISREG(st.st_mode))
 			continue;
 		if (found &&
 		    (st.st_mtim.tv_sec < newest.tv_sec ||
@@ -188,6 +198,7 @@ static int no_column(const struct view *v)
 	for (unsigned i = 0; i < p->type_count && n < sizeof names - 1; i++)
 		n += (size_t)snprintf(names + n, sizeof names - n, "%s%s", i ? ", " : "",
 				      p->types[i].type);
+	utf8_clean(names, strlen(names));
 	say("%s: --sample=%s: this profile has: %s", v->command->name, v->sample ? v->sample : "",
 	    names);
 	return EXIT_FAILED;
@@ -209,6 +220,7 @@ static int add_file(struct view *v, const char *path)
 	}
 	if (profile_add_file(&v->profile, path, why) == 0)
 		return EXIT_OK;
+	utf8_clean(why, strlen(why)); /* it may hold names of the file's */
 	say("%s: %s: %s", v->command->name, path, why);
 	return EXIT_FAILED;
 }

@@ -144,7 +144,7 @@ HOSTILE = [b"</script><img src=x onerror=alert(1)>", b"]]><script>alert(2)</scri
 def special(kind, r):
     if kind == "hostile":
         return of_stacks([(b"main;" + b";".join(HOSTILE[i:]), 10 + i) for i in range(len(HOSTILE))],
-                         ("/bin/<script>alert(0)</script>", ), ("c\"pu<", "nano<seconds>"), system="its producer named it")
+                         ("/bin/<script>alert(0)</script>", ), ("c\"pu<\x1b[1m", "nano<seconds>"), system="its producer named it")
     if kind == "many":  # a tree of calls in which no two stacks are equal
         stacks = {}
         while len(stacks) < int(sys.argv[3]):

@@ -145,6 +145,11 @@ for sub in top tree; do
 		sh -c "! LC_ALL=C grep -qa '[[:cntrl:]]' '$scratch/out'"
 done
 
+"$C" top --sample=none "$scratch/hostile.pb" 2> "$scratch/err"
+claim top_says_no_control_character "$(cat -v "$scratch/err")" sh -c "test -s '$scratch/err' && ! LC_ALL=C grep -qa '[[:cntrl:]]' '$scratch/err'"
+mkdir "$scratch/names" && : > "$scratch/names/"$'x\033[31m.pb.gz'
+status top_offers_no_name_that_is_a_sequence 1 "without a profile in it" "$C" top "$scratch/names"
+
 # ---- flame ----
 for page in calls hostile deep many; do
 	for format in html svg; do
