@@ -99,7 +99,7 @@ static bool has_prefix(const char *s, const char *prefix)
 	return strncmp(s, prefix, strlen(prefix)) == 0;
 }
 
-enum flame_kind flame_kind_of(const struct calltree_frame *f)
+enum flame_kind flame_kind_of(const struct calltree_frame *f, bool has_modules)
 {
 	static const char *const notes[] = {"[truncated", "[cpu not sampled", "[cprof:"};
 	static const char *const kernel[] = {"[vdso]", "[vsyscall]", "[kernel", "[vectors]"};
@@ -114,20 +114,29 @@ enum flame_kind flame_kind_of(const struct calltree_frame *f)
 	for (unsigned i = 0; i < sizeof made / sizeof made[0]; i++)
 		if (has_prefix(f->module, made[i]))
 			return FLAME_JIT;
+	if (!f->module[0] && has_modules)
+		return FLAME_JIT;
 	if (strstr(f->name, "::"))
 		return FLAME_CXX;
-	/* A program's own code may be without a mapping in a profile of another producer. */
 	return strstr(f->module, ".so") ? FLAME_LIBRARY : FLAME_PROGRAM;
 }
 
+static bool has_modules(const struct calltree *t)
+{
+	for (size_t i = 0; i < t->frame_count; i++)
+		if (t->frames[i].module[0])
+			return true;
+	return false;
+}
+
 /* c0 and c1 are the root and what has been left out. */
-static unsigned colour_of(const struct calltree_frame *f)
+static unsigned colour_of(const struct calltree_frame *f, bool modules)
 {
 	uint32_t h = 2166136261u; /* FNV-1a */
 
 	for (const char *c = f->name; *c; c++)
 		h = (h ^ (unsigned char)*c) * 16777619u;
-	return 2 + FLAME_SHADES * flame_kind_of(f) + (h ^ h >> 15) % FLAME_SHADES;
+	return 2 + FLAME_SHADES * flame_kind_of(f, modules) + (h ^ h >> 15) % FLAME_SHADES;
 }
 
 /* ---- the header ---- */
@@ -271,6 +280,7 @@ static size_t depth_of(const struct flame_page *f)
 static void write_boxes(const struct flame_page *f, FILE *to)
 {
 	const struct calltree *t = f->tree;
+	bool modules = has_modules(t);
 	struct place *places = memory_get(t->node_count * sizeof *places);
 	double scale = PAGE_WIDTH / (double)t->nodes[CALLTREE_ROOT].total;
 
@@ -284,7 +294,8 @@ static void write_boxes(const struct flame_page *f, FILE *to)
 		above->next += (double)n->total * scale;
 		if (is_drawn(f, at))
 			write_box(p->x, TOP + p->depth * ROW_HEIGHT, (double)n->total * scale,
-				  colour_of(&t->frames[n->frame]), t->frames[n->frame].name, to);
+				  colour_of(&t->frames[n->frame], modules),
+				  t->frames[n->frame].name, to);
 	}
 	free(places);
 }
@@ -361,7 +372,8 @@ static void write_data(const struct flame_page *f, FILE *to)
 	uint64_t divisor = divisor_of(f);
 	uint32_t *numbers = memory_get(t->frame_count * sizeof *numbers); /* + 1; 0: not in it */
 	uint32_t *used = memory_get(t->frame_count * sizeof *used), count = 0;
-	struct pool modules = {0};
+	struct pool files = {0};
+	bool modules = has_modules(t);
 	double scale;
 	const char *measure = measure_of(f->view, &scale);
 
@@ -391,20 +403,20 @@ static void write_data(const struct flame_page *f, FILE *to)
 	for (uint32_t i = 0; i < count; i++) {
 		const char *module = t->frames[used[i]].module;
 
-		fprintf(to, "%s%u", i ? "," : "", pool_put(&modules, module, strlen(module), NULL));
+		fprintf(to, "%s%u", i ? "," : "", pool_put(&files, module, strlen(module), NULL));
 	}
 	fputs("],\n\"modules\":[", to);
-	for (size_t i = 0; i < modules.count; i++) {
+	for (size_t i = 0; i < files.count; i++) {
 		fputs(i ? "," : "", to);
-		flame_json(modules.entries[i].bytes, to);
+		flame_json(files.entries[i].bytes, to);
 	}
 	fputs("],\n\"colours\":[", to);
 	for (uint32_t i = 0; i < count; i++)
-		fprintf(to, "%s%u", i ? "," : "", colour_of(&t->frames[used[i]]));
+		fprintf(to, "%s%u", i ? "," : "", colour_of(&t->frames[used[i]], modules));
 	fputs("],\n\"nodes\":[", to);
 	write_nodes(t, divisor, numbers, to);
 	fputs("]}", to);
-	pool_free(&modules);
+	pool_free(&files);
 	free(numbers);
 	free(used);
 }

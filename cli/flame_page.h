@@ -38,11 +38,12 @@ enum flame_kind {
 	FLAME_PROGRAM,
 	FLAME_LIBRARY,
 	FLAME_CXX,
-	FLAME_JIT,
+	FLAME_JIT, /* made at run time */
 	FLAME_KERNEL,
 	FLAME_NOTE, /* what cprof says about a stack */
 };
 #define FLAME_SHADES 6
-enum flame_kind flame_kind_of(const struct calltree_frame *f);
+/* has_modules: the profile knows modules, so that code outside of all was made at run time. */
+enum flame_kind flame_kind_of(const struct calltree_frame *f, bool has_modules);
 
 #endif

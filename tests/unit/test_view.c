@@ -232,10 +232,14 @@ TEST(flame_colours_tell_kinds_of_code)
 		{"[vdso]", "[vdso]", FLAME_KERNEL},
 		{"[truncated: too deep]", "", FLAME_NOTE},
 		{"[cpu not sampled]", "", FLAME_NOTE},
-		{"f", "", FLAME_PROGRAM},
+		{"[unknown]", "", FLAME_JIT},
+		{"JS:*f", "", FLAME_JIT},
 	};
 
 	for (unsigned i = 0; i < sizeof frames / sizeof frames[0]; i++)
-		CHECK_EQ(flame_kind_of(&(struct calltree_frame){frames[i].name, frames[i].module}),
+		CHECK_EQ(flame_kind_of(&(struct calltree_frame){frames[i].name, frames[i].module},
+				       true),
 			 frames[i].kind);
+	/* Where no module is known, nothing can be said of code without one. */
+	CHECK_EQ(flame_kind_of(&(struct calltree_frame){"f", ""}, false), FLAME_PROGRAM);
 }
