@@ -51,6 +51,11 @@ $(GEN_O): $(GEN)
 $(B)/obj/%.o: %.c | $(B)/gen/output/profile.pb-c.h
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+# What cprof flame puts into its pages, as numbers for an array.
+$(B)/gen/cli/%.inc: cli/%
+	@mkdir -p $(@D)
+	od -An -v -tu1 $< | sed 's/  */ /g; s/^ //; s/ /,/g; s/$$/,/' > $@
+$(B)/obj/cli/flame_page.o: $(B)/gen/cli/flame.js.inc $(B)/gen/cli/flame.css.inc
 -include $(shell find $(B)/obj -name '*.d' 2>/dev/null)
 
 # The given libraries, inside the host: static, hidden, and cut off from the host's malloc and stdio.
@@ -74,7 +79,7 @@ $(B)/libcprof.so: $(BASE_O) $(call obj,$(PRELOAD)) $(B)/vendor.o preload/exports
 $(B)/cprof: $(call obj,$(CLI)) $(BASE_O) $(B)/vendor.o
 	$(CC) -o $@ $^ $(LDFLAGS) -lz
 
-UNIT_SUPPORT := tests/support/check.c tests/support/storebuild.c tests/support/rawprof_read.c tests/support/rawprof_check.c
+UNIT_SUPPORT := tests/support/check.c tests/support/sketch.c tests/support/storebuild.c tests/support/rawprof_read.c tests/support/rawprof_check.c
 CLI_TESTED := $(filter-out cli/main.c,$(CLI))
 $(B)/unit/%: $(B)/obj/tests/unit/%.o $(call obj,$(UNIT_SUPPORT) $(CLI_TESTED)) $(BASE_O) $(B)/vendor.o
 	@mkdir -p $(@D)
@@ -108,7 +113,8 @@ include tests/oracle/oracle.mk
 NEED_BUILD := gcc make binutils libc6-dev libprotobuf-c-dev protobuf-c-compiler zlib1g-dev libiberty-dev
 NEED_DEMO  := redis-server redis-tools
 NEED_CHECK := g++ clang clang-format golang-go libunwind-dev python3 sqlite3 nodejs gawk perl git file procps graphviz \
-	      util-linux nginx-light apache2-utils postgresql memcached libmemcached-tools stress-ng
+	      util-linux nginx-light apache2-utils postgresql memcached libmemcached-tools stress-ng \
+	      libxml2-utils mandoc
 
 demo:
 	@tests/support/need $(NEED_BUILD) $(NEED_DEMO)

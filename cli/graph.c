@@ -9,20 +9,14 @@
 #include "cli/command.h"
 #include "cli/measure.h"
 
-/* The last component of a path as Go's filepath.Base has it, in brackets. */
+/* The name of a file in brackets. */
 static const char *bracketed(struct pool *texts, const char *file)
 {
-	size_t n = strlen(file), from;
-	char *text;
+	size_t n;
+	const char *name = profile_file_name(file, &n);
+	char *text = memory_get(n + 3);
 
-	while (n > 1 && file[n - 1] == '/')
-		n--;
-	for (from = n; from > 0 && file[from - 1] != '/'; from--)
-		;
-	if (from == n)
-		from = 0; /* "/" alone */
-	text = memory_get(n - from + 3);
-	sprintf(text, "[%.*s]", (int)(n - from), file + from);
+	sprintf(text, "[%.*s]", (int)n, name);
 	const char *kept = pool_text(texts, text);
 	free(text);
 	return kept;
@@ -212,6 +206,16 @@ static int by_cum_order(const void *a, const void *b, void *nodes)
 	return compare(&n[*(const uint32_t *)a], &n[*(const uint32_t *)b], true);
 }
 
+static int by_name_order(const void *a, const void *b, void *nodes)
+{
+	const struct graph_node *x = nodes, *y = nodes;
+
+	x += *(const uint32_t *)a;
+	y += *(const uint32_t *)b;
+	int r = strcmp(x->name, y->name);
+	return r ? r : compare(x, y, false);
+}
+
 static void put_in_order(struct graph *g, bool by_cum)
 {
 	free(g->order);
@@ -279,6 +283,8 @@ void graph_make(struct graph *g, const struct profile *p, unsigned column,
 		add_stacks(g);
 		put_in_order(g, cut->by_cum);
 	}
+	if (cut->by_name)
+		qsort_r(g->order, g->order_count, sizeof *g->order, by_name_order, g->nodes);
 	tell_inlined(g, edges_below);
 }
 

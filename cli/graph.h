@@ -53,6 +53,7 @@ struct graph_cut {
 	double edge_fraction;
 	size_t count; /* at most so many nodes; 0: all */
 	bool by_cum;  /* order */
+	bool by_name; /* the same nodes, in the order of their names */
 };
 
 /* Computes nodes, cuts and order.  *ret_dropped: nodes below the fraction; *ret_left: nodes after

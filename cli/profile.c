@@ -426,6 +426,20 @@ int profile_column(const struct profile *p, const char *name)
 	return i < 0 && strncmp(name, "inuse_", 6) == 0 ? find_type(p, name + 6) : i;
 }
 
+const char *profile_file_name(const char *path, size_t *ret_n)
+{
+	size_t n = strlen(path), from;
+
+	while (n > 1 && path[n - 1] == '/')
+		n--;
+	for (from = n; from > 0 && path[from - 1] != '/'; from--)
+		;
+	if (from == n)
+		from = 0; /* "/" alone */
+	*ret_n = n - from;
+	return path + from;
+}
+
 void profile_free(struct profile *p)
 {
 	free(p->types);

@@ -94,6 +94,9 @@ int profile_add_bytes(struct profile *p, const uint8_t *bytes, size_t n, char wh
  * It may be inuse_X for a type X.  -ENOENT: none. */
 int profile_column(const struct profile *p, const char *name);
 
+/* The last component of a path, of n bytes, as Go's filepath.Base has it. */
+const char *profile_file_name(const char *path, size_t *ret_n);
+
 void profile_free(struct profile *p);
 
 #endif

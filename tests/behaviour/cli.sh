@@ -27,10 +27,10 @@ said() { claim "$1" "stderr: $(cat "$scratch/err")" grep -q -- "$2" "$scratch/er
 expect cli_help_exits_0 0 "$C" --help
 claim cli_help_fits_a_screen "$(wc -l < "$scratch/out") lines" test "$(wc -l < "$scratch/out")" -le 24
 claim cli_help_is_80_columns_wide_at_most_100 "a line is longer" awk 'length > 100 { exit 1 }' "$scratch/out"
-for sub in run top recover options; do
+for sub in run top tree flame recover options; do
 	claim cli_help_lists_$sub "not in --help" grep -q "^  $sub " "$scratch/out"
 done
-for sub in run top recover options; do
+for sub in run top tree flame recover options; do
 	expect cli_${sub}_help_exits_0 0 "$C" $sub --help
 	claim cli_${sub}_help_begins_with_usage "$(head -1 "$scratch/out")" grep -q "^usage: cprof $sub" "$scratch/out"
 done
@@ -41,6 +41,10 @@ expect cli_top_unknown_option_is_usage 2 "$C" top --frobnicate x
 expect cli_top_without_file_is_usage 2 "$C" top
 expect cli_top_n_wants_a_number 2 "$C" top -n many x
 expect cli_top_option_without_value_is_usage 2 "$C" top --sample
+expect cli_top_sort_wants_an_order 2 "$C" top --sort=size x
+expect cli_top_color_wants_a_word 2 "$C" top --color=yes x
+expect cli_top_bad_pattern_is_usage 2 "$C" top --focus='a(b' x
+said cli_top_says_which_pattern_and_why "^cprof top: --focus a(b: Unmatched"
 expect cli_recover_without_store_is_usage 2 "$C" recover
 expect cli_options_unknown_option_is_usage 2 "$C" options --html
 
@@ -107,7 +111,15 @@ head -c 3000 /dev/urandom > "$scratch/noise"
 expect top_of_noise_fails_in_one_line 1 "$C" top "$scratch/noise"
 expect top_of_an_empty_file_fails 1 "$C" top "$scratch/empty"
 expect top_of_a_missing_file_fails 1 "$C" top "$scratch/missing"
-expect top_of_a_directory_fails 1 "$C" top "$scratch"
+mkdir "$scratch/dir"
+expect top_of_an_empty_directory_fails 1 "$C" top "$scratch/dir"
+said top_says_that_the_directory_has_none 'without a profile in it'
+for n in 3 1 2; do : > "$scratch/dir/p.$n.pb.gz" && touch -d "2020-01-0$n" "$scratch/dir/p.$n.pb.gz"; done
+: > "$scratch/dir/.q.pb.gz.tmp"
+expect top_of_a_directory_fails 1 "$C" top "$scratch/dir"
+said top_of_a_directory_names_its_newest "its newest profile is $scratch/dir/p.3.pb.gz$"
+expect cli_top_without_file_is_usage_with_a_hint 2 env CPROF_OUTPUT_DIR="$scratch/dir" "$C" top
+said cli_top_without_file_names_the_newest "newest profile is $scratch/dir/p.3.pb.gz;"
 head -c 600000000 /dev/zero | gzip -1 > "$scratch/bomb.gz"
 expect top_of_a_bomb_fails 1 "$C" top "$scratch/bomb.gz"
 said top_says_that_it_is_too_large 'larger than'
@@ -197,7 +209,11 @@ if command -v go > /dev/null; then
 			same $kind "-top -cum $f" "--cum $f"
 			same $kind "-top -nodecount=7 $f" "-n 7 $f"
 			same $kind "-top -trim=false $f" "--all $f"
-			agrees top_of_go_${kind}_is_that_of_pprof 4
+			same $kind "-top -focus=json $f" "--focus=json $f"
+			same $kind "-top -ignore=^runtime[.] -cum $f" "--ignore=^runtime[.] --sort=cum $f"
+			same $kind "-top -focus=main|sync -ignore=(enc|dec)ode[.]go -nodecount=6 $f" "-n 6 --ignore=(enc|dec)ode[.]go --focus main|sync $f"
+			same $kind "-top -hide=^runtime -show=main|json|sort $f" "--hide ^runtime --show main|json|sort $f"
+			agrees top_of_go_${kind}_is_that_of_pprof 8
 		done
 		for type in alloc_objects alloc_space inuse_objects inuse_space 0; do
 			same $type "-top -sample_index=$type $scratch/go.heap" "--sample=$type $scratch/go.heap"
@@ -215,6 +231,13 @@ if command -v go > /dev/null; then
 		same "$(basename "$f")" "-top -cum -nodecount=4 $f" "-n 4 --cum $f"
 	done
 	agrees top_of_synthetic_profiles_is_that_of_pprof 60
+	for f in "$scratch"/synthetic/s{1,2,3,4,5,6,7,8,9,10,11,12,13,14}.pb; do
+		same "$(basename "$f")" "-top -focus=^f|b.c$ $f" "--focus=^f|b.c$ $f"
+		same "$(basename "$f")" "-top -ignore=lib.so -focus=.. -show=a|e $f" "--ignore=lib.so --focus=.. --show=a|e $f"
+		same "$(basename "$f")" "-top -hide=[ag] -trim=false -cum $f" "--hide=[ag] --all --cum $f"
+		same "$(basename "$f")" "-top -ignore=prog|c -focus=no.such $f" "--ignore=prog|c --focus=no.such $f"
+	done
+	agrees top_of_filtered_synthetic_profiles_is_that_of_pprof 40
 	python3 tests/behaviour/cli_profiles.py "$scratch/synthetic" 1000 1030 same
 	for i in $(seq 1000 1028); do
 		set -- "$scratch/synthetic/s$i.pb" "$scratch/synthetic/s$((i + 1)).pb" "$scratch/synthetic/s$((i + 2)).pb"

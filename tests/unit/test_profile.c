@@ -8,6 +8,8 @@
 #include <zlib.h>
 
 #include "cli/decode.h"
+#include "cli/calltree.h"
+#include "cli/filter.h"
 #include "cli/graph.h"
 #include "cli/input.h"
 #include "cli/names.h"
@@ -377,20 +379,34 @@ static uint64_t random_u64(void) /* xorshift64: the same mutations every time */
 	return state;
 }
 
-/* Everything that `cprof top` does with a profile, but print it. */
+/* Everything that `cprof top` and `tree` do with a profile, but print it. */
 static void use(struct profile *p)
 {
 	struct graph_cut cut = {.node_fraction = 0.005, .edge_fraction = 0.001, .count = 2};
 	size_t dropped, left;
 	struct graph g;
 
+	struct filter f = {0};
+	char why[256];
+
 	names_simplify(p);
 	names_prune(p);
+	CHECK_EQ(filter_set(&f, FILTER_IGNORE, "qqq", why), 0);
+	CHECK_EQ(filter_set(&f, FILTER_HIDE, "l", why), 0);
 	for (unsigned c = 0; c < p->type_count; c++) {
+		struct calltree t;
+
+		calltree_make(&t, p, c, c % 2);
+		calltree_cut(&t, 5, 3);
+		CHECK(t.node_count >= 1 && t.cut_count < t.node_count);
+		calltree_free(&t);
+		if (c == 1)
+			(void)filter_apply(&f, p);
 		graph_make(&g, p, c, &cut, &dropped, &left);
 		CHECK(g.order_count <= 2 && g.order_count <= left);
 		graph_free(&g);
 	}
+	filter_free(&f);
 }
 
 TEST(profile_survives_120000_mutations)

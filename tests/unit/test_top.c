@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "tests/support/check.h"
+#include "tests/support/sketch.h"
 
 static void label_is(int64_t value, const char *from, const char *to, const char *want)
 {
@@ -76,96 +77,6 @@ TEST(measure_integers_wrap_as_in_go)
 	CHECK(measure_add(INT64_MAX, 1) == INT64_MIN);
 }
 
-/* A profile written down: names of the frames of each sample, leaf first, "a<b" is a inlined into
- * b. */
-struct sketch {
-	struct profile p;
-	struct profile_type types[1];
-	struct profile_mapping mappings[1];
-	struct profile_function functions[16];
-	struct profile_location locations[64];
-	struct profile_line lines[128];
-	struct profile_sample samples[16];
-	uint32_t frames[256];
-	int64_t values[16];
-};
-
-static void key(struct pool *keys, size_t i)
-{
-	(void)pool_put(keys, &i, sizeof i, NULL);
-}
-
-static uint32_t function(struct sketch *s, const char *name, size_t n)
-{
-	struct profile *p = &s->p;
-	char text[64];
-
-	snprintf(text, sizeof text, "%.*s", (int)n, name);
-	const char *kept = pool_text(&p->strings, text);
-	for (uint32_t i = 0; i < p->function_keys.count; i++)
-		if (p->functions[i].name == kept)
-			return i;
-	uint32_t i = (uint32_t)p->function_keys.count;
-	key(&p->function_keys, i);
-	p->functions[i] = (struct profile_function){.name = kept, .system_name = "", .file = ""};
-	return i;
-}
-
-static void add(struct sketch *s, int64_t value, const char *stack)
-{
-	struct profile *p = &s->p;
-	size_t i = p->sample_keys.count;
-
-	key(&p->sample_keys, i);
-	p->samples[i].first_frame = p->frame_count;
-	p->values[i] = value;
-	while (*stack) {
-		size_t frame = strcspn(stack, " "), at = p->location_keys.count;
-		struct profile_location *l = &p->locations[at];
-
-		key(&p->location_keys, at);
-		l->first_line = p->line_count;
-		for (size_t from = 0; from < frame;) {
-			size_t n = strcspn(stack + from, "< ");
-
-			p->lines[p->line_count++].function = function(s, stack + from, n);
-			l->line_count++;
-			from += n + 1;
-		}
-		p->frames[p->frame_count++] = (uint32_t)at;
-		p->samples[i].frame_count++;
-		stack += frame + (stack[frame] == ' ');
-	}
-}
-
-static void start(struct sketch *s)
-{
-	memset(s, 0, sizeof *s);
-	s->types[0] = (struct profile_type){"cpu", "nanoseconds"};
-	s->p = (struct profile){.types = s->types,
-				.type_count = 1,
-				.mappings = s->mappings,
-				.functions = s->functions,
-				.locations = s->locations,
-				.lines = s->lines,
-				.samples = s->samples,
-				.frames = s->frames,
-				.values = s->values,
-				.drop_frames = "",
-				.keep_frames = ""};
-	s->mappings[0] = (struct profile_mapping){.file = "", .build_id = ""};
-	key(&s->p.mapping_keys, 0);
-}
-
-static void stop(struct sketch *s)
-{
-	pool_free(&s->p.strings);
-	pool_free(&s->p.mapping_keys);
-	pool_free(&s->p.function_keys);
-	pool_free(&s->p.location_keys);
-	pool_free(&s->p.sample_keys);
-}
-
 /* "name flat cum[i|p];..." in order. */
 static const char *table(struct sketch *s, struct graph_cut cut, size_t *ret_dropped,
 			 size_t *ret_left)
@@ -194,53 +105,68 @@ TEST(top_flat_is_the_leaf_and_cum_the_stack)
 {
 	struct sketch s;
 
-	start(&s);
-	add(&s, 3, "leaf work main");
-	add(&s, 4, "work main");
-	add(&s, 5, "other main");
+	sketch_start(&s);
+	sketch_add(&s, 3, "leaf work main");
+	sketch_add(&s, 4, "work main");
+	sketch_add(&s, 5, "other main");
 	CHECK_STR(table(&s, (struct graph_cut){0}, NULL, NULL),
 		  "other 5 5;work 4 7;leaf 3 3;main 0 12;");
 	CHECK_STR(table(&s, (struct graph_cut){.by_cum = true}, NULL, NULL),
 		  "main 0 12;work 4 7;other 5 5;leaf 3 3;");
-	stop(&s);
+	sketch_stop(&s);
 }
 
 TEST(top_recursion_counts_once_per_stack)
 {
 	struct sketch s;
 
-	start(&s);
-	add(&s, 10, "f f f main");
-	add(&s, 1, "g f g f main");
+	sketch_start(&s);
+	sketch_add(&s, 10, "f f f main");
+	sketch_add(&s, 1, "g f g f main");
 	CHECK_STR(table(&s, (struct graph_cut){0}, NULL, NULL), "f 10 11;g 1 1;main 0 11;");
-	stop(&s);
+	sketch_stop(&s);
 }
 
 TEST(top_inlined_lines_are_frames)
 {
 	struct sketch s;
 
-	start(&s);
-	add(&s, 2, "in<out main");
-	add(&s, 3, "out main");
-	add(&s, 4, "part<out main");
-	add(&s, 5, "part main");
+	sketch_start(&s);
+	sketch_add(&s, 2, "in<out main");
+	sketch_add(&s, 3, "out main");
+	sketch_add(&s, 4, "part<out main");
+	sketch_add(&s, 5, "part main");
 	CHECK_STR(table(&s, (struct graph_cut){0}, NULL, NULL),
 		  "part 9 9p;out 3 9;in 2 2i;main 0 14;");
-	stop(&s);
+	sketch_stop(&s);
 }
 
 TEST(top_equal_values_are_in_order_of_names)
 {
 	struct sketch s;
 
-	start(&s);
-	add(&s, 1, "b");
-	add(&s, 1, "a");
-	add(&s, 1, "C");
-	add(&s, -1, "d");
+	sketch_start(&s);
+	sketch_add(&s, 1, "b");
+	sketch_add(&s, 1, "a");
+	sketch_add(&s, 1, "C");
+	sketch_add(&s, -1, "d");
 	CHECK_STR(table(&s, (struct graph_cut){0}, NULL, NULL), "C 1 1;a 1 1;b 1 1;d -1 -1;");
-	stop(&s);
+	sketch_stop(&s);
+}
+
+TEST(top_in_order_of_names_has_the_same_functions)
+{
+	struct sketch s;
+
+	sketch_start(&s);
+	sketch_add(&s, 5, "b main");
+	sketch_add(&s, 7, "c main");
+	sketch_add(&s, 1, "a main");
+	CHECK_STR(table(&s, (struct graph_cut){.by_name = true, .count = 2}, NULL, NULL),
+		  "b 5 5;c 7 7;");
+	CHECK_STR(table(&s, (struct graph_cut){.by_name = true}, NULL, NULL),
+		  "a 1 1;b 5 5;c 7 7;main 0 13;");
+	sketch_stop(&s);
 }
 
 TEST(top_drops_what_is_below_the_fraction)
@@ -248,10 +174,10 @@ TEST(top_drops_what_is_below_the_fraction)
 	struct sketch s;
 	size_t dropped, left;
 
-	start(&s);
-	add(&s, 995, "big main");
-	add(&s, 5, "edge main");
-	add(&s, 4, "small main");
+	sketch_start(&s);
+	sketch_add(&s, 995, "big main");
+	sketch_add(&s, 5, "edge main");
+	sketch_add(&s, 4, "small main");
 	CHECK_STR(table(&s, (struct graph_cut){.node_fraction = 0.005}, &dropped, &left),
 		  "big 995 995;edge 5 5;main 0 1004;");
 	CHECK_EQ(dropped, 1);
@@ -260,32 +186,32 @@ TEST(top_drops_what_is_below_the_fraction)
 		table(&s, (struct graph_cut){.node_fraction = 0.005, .count = 1}, &dropped, &left),
 		"big 995 995;");
 	CHECK_EQ(left, 3);
-	stop(&s);
+	sketch_stop(&s);
 }
 
 TEST(top_values_of_dropped_leaves_are_not_given_to_others)
 {
 	struct sketch s;
 
-	start(&s);
-	add(&s, 1000, "big main");
-	add(&s, 1, "small work main");
-	add(&s, 50, "work main");
+	sketch_start(&s);
+	sketch_add(&s, 1000, "big main");
+	sketch_add(&s, 1, "small work main");
+	sketch_add(&s, 50, "work main");
 	CHECK_STR(table(&s, (struct graph_cut){.node_fraction = 0.005}, NULL, NULL),
 		  "big 1000 1000;work 50 51;main 0 1051;");
-	stop(&s);
+	sketch_stop(&s);
 }
 
 TEST(top_values_that_cancel_are_not_shown)
 {
 	struct sketch s;
 
-	start(&s);
-	add(&s, 7, "a main");
-	add(&s, -7, "a main");
-	add(&s, 0, "b main");
+	sketch_start(&s);
+	sketch_add(&s, 7, "a main");
+	sketch_add(&s, -7, "a main");
+	sketch_add(&s, 0, "b main");
 	CHECK_STR(table(&s, (struct graph_cut){0}, NULL, NULL), "");
-	stop(&s);
+	sketch_stop(&s);
 }
 
 TEST(top_simplifies_names_that_nobody_has)
@@ -304,37 +230,37 @@ TEST(top_simplifies_names_that_nobody_has)
 	};
 	struct sketch s;
 
-	start(&s);
+	sketch_start(&s);
 	for (unsigned i = 0; i < sizeof names / sizeof names[0]; i++) {
-		uint32_t f = function(&s, names[i][0], strlen(names[i][0]));
+		uint32_t f = sketch_function(&s, names[i][0], strlen(names[i][0]));
 
 		s.functions[f].system_name = s.functions[f].name;
 	}
 	names_simplify(&s.p);
 	for (unsigned i = 0; i < sizeof names / sizeof names[0]; i++)
 		CHECK_STR(s.functions[i].name, names[i][1]);
-	stop(&s);
+	sketch_stop(&s);
 	/* Where the producer gave a name of its own, it stays. */
-	start(&s);
-	uint32_t f = function(&s, "a::b<c>(d)", 10);
+	sketch_start(&s);
+	uint32_t f = sketch_function(&s, "a::b<c>(d)", 10);
 	s.functions[f].system_name = "_ZN1a1bI1cEEv1d";
 	names_simplify(&s.p);
 	CHECK_STR(s.functions[f].name, "a::b<c>(d)");
-	stop(&s);
+	sketch_stop(&s);
 }
 
 TEST(top_prunes_by_drop_and_keep_frames)
 {
 	struct sketch s;
 
-	start(&s);
-	add(&s, 1, "deep malloc work main");
-	add(&s, 2, "malloc_kept work main");
-	add(&s, 4, "malloc");
+	sketch_start(&s);
+	sketch_add(&s, 1, "deep malloc work main");
+	sketch_add(&s, 2, "malloc_kept work main");
+	sketch_add(&s, 4, "malloc");
 	s.p.drop_frames = "malloc.*";
 	s.p.keep_frames = "malloc_k.*";
 	names_prune(&s.p);
 	CHECK_STR(table(&s, (struct graph_cut){0}, NULL, NULL),
 		  "malloc 4 4;malloc_kept 2 2;work 1 3;main 0 3;");
-	stop(&s);
+	sketch_stop(&s);
 }
