@@ -35,6 +35,7 @@ struct adder {
 	struct decoded d;
 	uint32_t *mappings, *functions, *locations; /* by index in the file, + 1; 0: not yet */
 	struct key key;
+	bool subtract; /* as the base of a difference */
 };
 
 static const char *text(struct adder *a, int64_t index)
@@ -205,8 +206,10 @@ static bool is_zero(const Pprof__Sample *s)
 /* Labels into the key; their order means nothing.  true: it is one of the base of a difference. */
 static bool add_labels(struct adder *a, Pprof__Sample *s)
 {
-	bool is_base = false;
+	bool is_base = a->subtract;
 
+	if (a->subtract)
+		key_text(&a->key, pool_text(&a->p->strings, "pprof::base"));
 	if (s->n_label)
 		qsort(s->label, s->n_label, sizeof(Pprof__Label *), by_label);
 	for (size_t i = 0; i < s->n_label; i++) {
@@ -258,8 +261,9 @@ static void add_sample(struct adder *a, Pprof__Sample *s)
 
 		p->values = memory_grow(p->values, at, &p->value_capacity, sizeof *p->values);
 		/* Wraps, as Go's addition does. */
-		p->values[at] =
-			(int64_t)((is_new ? 0 : (uint64_t)p->values[at]) + (uint64_t)s->value[v]);
+		uint64_t old = is_new ? 0 : (uint64_t)p->values[at];
+		uint64_t value = (uint64_t)s->value[v];
+		p->values[at] = (int64_t)(a->subtract ? old - value : old + value);
 	}
 }
 
@@ -366,9 +370,10 @@ static void add_all(struct adder *a)
 	free(a->locations);
 }
 
-int profile_add_bytes(struct profile *p, const uint8_t *bytes, size_t n, char why[256])
+static int add_bytes(struct profile *p, const uint8_t *bytes, size_t n, bool subtract,
+		     char why[256])
 {
-	struct adder a = {.p = p};
+	struct adder a = {.p = p, .subtract = subtract};
 	uint8_t *plain;
 	size_t plain_n;
 	int r = input_unpack(bytes, n, &plain, &plain_n, why);
@@ -387,7 +392,12 @@ int profile_add_bytes(struct profile *p, const uint8_t *bytes, size_t n, char wh
 	return r;
 }
 
-int profile_add_file(struct profile *p, const char *path, char why[256])
+int profile_add_bytes(struct profile *p, const uint8_t *bytes, size_t n, char why[256])
+{
+	return add_bytes(p, bytes, n, false, why);
+}
+
+static int add_file(struct profile *p, const char *path, bool subtract, char why[256])
 {
 	uint8_t *bytes;
 	size_t n;
@@ -395,9 +405,19 @@ int profile_add_file(struct profile *p, const char *path, char why[256])
 
 	if (r < 0)
 		return r;
-	r = profile_add_bytes(p, bytes, n, why);
+	r = add_bytes(p, bytes, n, subtract, why);
 	free(bytes);
 	return r;
+}
+
+int profile_add_file(struct profile *p, const char *path, char why[256])
+{
+	return add_file(p, path, false, why);
+}
+
+int profile_subtract_file(struct profile *p, const char *path, char why[256])
+{
+	return add_file(p, path, true, why);
 }
 
 static int find_type(const struct profile *p, const char *name)

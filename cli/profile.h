@@ -87,7 +87,11 @@ struct profile {
  * Context: own (the command).  Allocates: heap.  Locks: none. */
 int profile_add_file(struct profile *p, const char *path, char why[256]);
 
-/* The same for the bytes of a file. */
+/* Subtracts one file, the base of a difference, as pprof's -diff_base does: its samples stay apart from those that
+ * were added, and totals are the base's.  After the files that are added. */
+int profile_subtract_file(struct profile *p, const char *path, char why[256]);
+
+/* Adds the bytes of a file. */
 int profile_add_bytes(struct profile *p, const uint8_t *bytes, size_t n, char why[256]);
 
 /* The column that a name means: a type, the number of a column, or NULL for the default one.

@@ -119,6 +119,10 @@ static int parse_option(struct view *v, const struct view_option *own, size_t co
 		v->sample = r > 0 ? value : NULL;
 		return r;
 	}
+	if ((r = option_is(argc, argv, at, "--diff-base", &value)) != 0) {
+		v->base = r > 0 ? value : NULL;
+		return r;
+	}
 	for (size_t i = 0; i < count; i++) {
 		const struct view_option *o = &own[i];
 
@@ -204,7 +208,8 @@ static int no_column(const struct view *v)
 	return EXIT_FAILED;
 }
 
-static int add_file(struct view *v, const char *path)
+static int add_file(struct view *v, const char *path,
+		    int (*add)(struct profile *p, const char *path, char why[256]))
 {
 	char why[256], newest[PATH_MAX];
 	struct stat st;
@@ -218,7 +223,7 @@ static int add_file(struct view *v, const char *path)
 			    path);
 		return EXIT_FAILED;
 	}
-	if (profile_add_file(&v->profile, path, why) == 0)
+	if (add(&v->profile, path, why) == 0)
 		return EXIT_OK;
 	utf8_clean(why, strlen(why)); /* it may hold names of the file's */
 	say("%s: %s: %s", v->command->name, path, why);
@@ -231,8 +236,10 @@ int view_load(struct view *v)
 	int column;
 
 	for (int i = 0; i < v->file_count; i++)
-		if (add_file(v, v->files[i]) != EXIT_OK)
+		if (add_file(v, v->files[i], profile_add_file) != EXIT_OK)
 			return EXIT_FAILED;
+	if (v->base && add_file(v, v->base, profile_subtract_file) != EXIT_OK)
+		return EXIT_FAILED;
 	column = profile_column(p, v->sample);
 	if (column < 0)
 		return no_column(v);

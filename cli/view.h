@@ -37,6 +37,7 @@ struct view {
 	bool colour;
 	char **files;
 	int file_count;
+	const char *base; /* file that is subtracted; NULL: none */
 
 	struct profile profile;
 	unsigned column;
@@ -49,6 +50,7 @@ struct view {
 	"  --focus RE     only stacks in which a function, source file or module matches\n"        \
 	"  --ignore RE    no stacks in which one matches\n"                                        \
 	"  --hide RE      without the functions that match; --show RE: only with those\n"          \
+	"  --diff-base F  minus this profile; percentages are of it\n"                             \
 	"  --sample TYPE  which values: cpu, inuse_space, ... or the number of a column\n"
 #define VIEW_COLOUR_HELP "  --color WHEN   auto, always or never; auto heeds NO_COLOR and TERM\n"
 

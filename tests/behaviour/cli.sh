@@ -244,6 +244,11 @@ if command -v go > /dev/null; then
 		same "sum of s$i to s$((i + 2))" "-top $*" "$*"
 	done
 	agrees top_of_sums_is_that_of_pprof 20
+	for i in $(seq 1000 1014); do
+		same "difference of s$i and s$((i + 1))" "-top -diff_base=$scratch/synthetic/s$((i + 1)).pb $scratch/synthetic/s$i.pb" \
+			"--diff-base $scratch/synthetic/s$((i + 1)).pb $scratch/synthetic/s$i.pb"
+	done
+	agrees top_of_differences_is_that_of_pprof 10
 	expect top_of_files_that_do_not_add_up_fails 1 "$C" top "$scratch/go.cpu" "$scratch/go.heap"
 	said top_says_which_types_do_not_add_up 'look at them one by one'
 	expect top_of_an_unknown_column_fails 1 "$C" top --sample=wall "$scratch/go.cpu"
