@@ -56,11 +56,13 @@ $(B)/obj/%.o: %.c | $(B)/gen/output/profile.pb-c.h
 # The given libraries, inside the host: static, hidden, and cut off from the host's malloc and stdio.
 # Every symbol that they import from libc and that is not a leaf function is bound to vendor_* (output/vendor.c).
 AR_DIR := $(shell $(CC) -print-file-name=libz.a | xargs dirname)
-VENDOR_BIND := malloc calloc realloc free __assert_fail __sprintf_chk __snprintf_chk sprintf snprintf
+VENDOR_BIND := malloc calloc realloc free __assert_fail __sprintf_chk __snprintf_chk sprintf snprintf \
+	       __ctype_b_loc fopen64 fgets fclose
 $(B)/vendor.o: Makefile
 	@mkdir -p $(B)/vendor
 	cd $(B)/vendor && ar x $(AR_DIR)/libiberty.a cp-demangle.o rust-demangle.o safe-ctype.o && \
-	  ar x $(AR_DIR)/libz.a deflate.o trees.o adler32.o crc32.o zutil.o && ar x $(AR_DIR)/libprotobuf-c.a protobuf-c.o
+	  ar x $(AR_DIR)/libz.a deflate.o trees.o adler32.o crc32.o zutil.o && ar x $(AR_DIR)/libprotobuf-c.a protobuf-c.o && \
+	  ar x $(AR_DIR)/libinih.a ini.c.o
 	ld -r -o $@.raw $(B)/vendor/*.o
 	objcopy $(foreach s,$(VENDOR_BIND),--redefine-sym $(s)=vendor_$(s)) $@.raw $@
 
@@ -105,7 +107,7 @@ include tests/oracle/oracle.mk
 # ---- what people type ----
 
 # Build needs, then what the demo and the checks need beyond them.
-NEED_BUILD := gcc make binutils libc6-dev libprotobuf-c-dev protobuf-c-compiler zlib1g-dev libiberty-dev
+NEED_BUILD := gcc make binutils libc6-dev libprotobuf-c-dev protobuf-c-compiler zlib1g-dev libiberty-dev libinih-dev
 NEED_DEMO  := redis-server redis-tools
 NEED_CHECK := g++ clang clang-format golang-go libunwind-dev python3 sqlite3 nodejs gawk perl git file procps graphviz \
 	      util-linux nginx-light apache2-utils postgresql memcached libmemcached-tools stress-ng

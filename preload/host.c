@@ -8,6 +8,7 @@
 #include <sys/auxv.h>
 #include <unistd.h>
 
+#include "config/load.h"
 #include "core/sys.h"
 #include "core/text.h"
 #include "preload/actions.h"
@@ -285,8 +286,7 @@ static void start(const char *argv0, char *const *envp)
 		return;
 	if (sys_fstat(2, &stderr_at_start) < 0)
 		stderr_at_start.st_ino = 0;
-	settings_defaults(&host.settings);
-	(void)settings_from_environment(&host.settings, envp, report, NULL);
+	(void)load_settings(&host.settings, NULL, envp, NULL, report, NULL);
 	name_program(argv0);
 	if (!host.settings.follow_exec)
 		leave_environment(envp);
