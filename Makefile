@@ -38,7 +38,7 @@ GEN_O := $(B)/obj/gen/profile.pb-c.o
 BASE_O := $(call obj,$(CORE) $(UNWIND) $(CONFIG) $(OUTPUT)) $(GEN_O)
 
 .PHONY: all demo check lint bench soak format format-check install clean unit programs oracle
-all: $(B)/libcprof.so $(B)/cprof
+all: $(B)/libcprof.so $(B)/cprof $(B)/cprof.ini.example
 .SECONDARY:
 
 $(B)/gen/output/profile.pb-c.c $(B)/gen/output/profile.pb-c.h &: output/profile.proto
@@ -75,6 +75,10 @@ $(B)/libcprof.so: $(BASE_O) $(call obj,$(PRELOAD)) $(B)/vendor.o preload/exports
 
 $(B)/cprof: $(call obj,$(CLI)) $(BASE_O) $(B)/vendor.o
 	$(CC) -o $@ $^ $(LDFLAGS) -lz
+
+# Every option, commented out, to begin with.
+$(B)/cprof.ini.example: $(B)/cprof
+	$< config --example > $@.new && mv $@.new $@
 
 UNIT_SUPPORT := tests/support/check.c tests/support/storebuild.c tests/support/rawprof_read.c tests/support/rawprof_check.c
 CLI_TESTED := $(filter-out cli/main.c,$(CLI))

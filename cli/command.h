@@ -26,7 +26,8 @@ struct command {
 	const char *summary;
 	const char *help; /* of `cprof NAME --help`, behind the first line */
 };
-extern const struct command command_run, command_top, command_recover, command_options;
+extern const struct command command_run, command_top, command_recover, command_options,
+	command_config;
 
 /* Ends the output of a command: EXIT_OK, or EXIT_FAILED with a message when stdout took not all of
  * it. */

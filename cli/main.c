@@ -9,10 +9,7 @@
 #include "output/version.h"
 
 static const struct command *const commands[] = {
-	&command_run,
-	&command_top,
-	&command_recover,
-	&command_options,
+	&command_run, &command_top, &command_recover, &command_options, &command_config,
 };
 #define COMMANDS (sizeof commands / sizeof commands[0])
 

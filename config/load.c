@@ -110,7 +110,8 @@ static bool on_section(void *opaque, unsigned number, const char *name)
 		value_show_foreign(&line.text, name);
 		text_str(&line.text, "]: ");
 		text_str(&line.text, buf);
-		text_str(&line.text, "; ignoring its options");
+		text_str(&line.text, why.len && buf[why.len - 1] == '?' ? " ignoring its options"
+									: "; ignoring its options");
 		close_line(l, &line);
 	}
 	return false;
@@ -172,8 +173,7 @@ static void on_pair(void *opaque, unsigned number, const char *section, const ch
 		text_str(&line.text, dotted);
 		text_str(&line.text, ": given in line ");
 		text_u64(&line.text, l->sources[index].line);
-		text_str(&line.text, " already, expected once; using ");
-		text_str(&line.text, "the last");
+		text_str(&line.text, " already, expected once; using the last");
 		close_line(l, &line);
 	}
 	l->sources[index] = (struct load_source){.from = LOAD_FILE, .line = number};

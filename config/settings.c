@@ -237,17 +237,22 @@ static const struct row *nearest(const char *name, enum settings_style style, un
 	return best;
 }
 
-/* The first row with the key of a dotted name, which is in the wrong section. */
+/* What is meant by a dotted name whose key is right in another section, or is a dotted name
+ * itself; NULL when neither is. */
 static const struct row *namesake(const char *dotted)
 {
 	const char *key = dotted;
+	int index;
 
 	while (*key && *key != '.')
 		key++;
-	for (unsigned i = 0; *key && i < SETTINGS_COUNT; i++)
-		if (text_equal(rows[i].key, key + 1))
+	if (!*key++)
+		return NULL;
+	for (unsigned i = 0; i < SETTINGS_COUNT; i++)
+		if (text_equal(rows[i].key, key))
 			return &rows[i];
-	return NULL;
+	index = settings_find(key, SETTINGS_DOTTED);
+	return index < 0 ? NULL : &rows[index];
 }
 
 static bool has_known_section(const char *variable)
