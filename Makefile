@@ -114,7 +114,7 @@ include tests/oracle/oracle.mk
 NEED_BUILD := gcc make binutils libc6-dev libprotobuf-c-dev protobuf-c-compiler zlib1g-dev libiberty-dev libinih-dev
 NEED_DEMO  := redis-server redis-tools
 NEED_CHECK := g++ clang clang-format golang-go libunwind-dev python3 sqlite3 nodejs gawk perl git file procps graphviz \
-	      util-linux nginx-light apache2-utils postgresql memcached libmemcached-tools stress-ng
+	      util-linux nginx-light apache2-utils postgresql memcached libmemcached-tools stress-ng mandoc
 
 demo:
 	@tests/support/need $(NEED_BUILD) $(NEED_DEMO)

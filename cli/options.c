@@ -146,8 +146,7 @@ void options_print_example(void)
 
 	puts("; Options of libcprof.so, made by `cprof config --example`; see cprof.ini(5).\n"
 	     ";\n"
-	     "; A program reads this file when its environment has "
-	     "CPROF_CONFIG=/path/of/this.ini,\n"
+	     "; A program reads this file when its environment has CPROF_CONFIG=/path/to/it,\n"
 	     "; or when it is started by `cprof run --config FILE`. Take away the ; before an\n"
 	     "; option to set it. Variables of the environment win over the file.");
 	for (unsigned i = 0; settings_option(i, &o); i++) {
