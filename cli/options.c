@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * cprof options: the options of the library, from the one table; --markdown makes docs/options.md,
- * --man the list in man/cprof.ini.5.
+ * --man the list in docs/man/cprof.ini.5.
  */
 #include "cli/options.h"
 
@@ -197,5 +197,5 @@ const struct command command_options = {
 	.help = "Prints every option: its variable, what it means, its default and its bounds.\n"
 		"\n"
 		"  --markdown  as docs/options.md\n"
-		"  --man       as the list in man/cprof.ini.5\n",
+		"  --man       as the list in docs/man/cprof.ini.5\n",
 };

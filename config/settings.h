@@ -4,7 +4,7 @@
  *
  * options.def is the only list: it makes the fields of struct settings, the defaults, the parser's
  * bounds, the names in configuration files and in the environment (CPROF_<SECTION>_<KEY>) and what
- * is generated from it: docs/options.md, the list in man/cprof.ini.5, the example file.
+ * is generated from it: docs/options.md, the list in docs/man/cprof.ini.5, the example file.
  * After any of these functions every field holds a value inside its bounds, whatever was asked for.
  */
 #ifndef CPROF_CONFIG_SETTINGS_H

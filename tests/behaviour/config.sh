@@ -211,13 +211,13 @@ shows config_defaults 0
 claim config_example_shows_the_defaults "$(diff <(values "$scratch/o") <(values "$scratch/all"))" cmp -s <(values "$scratch/o") <(values "$scratch/all")
 claim config_example_fits_80_columns "$(awk 'length > 80' "$scratch/example.ini" | head -1)" awk 'length > 80 { exit 1 }' "$scratch/example.ini"
 "$C" options --man > "$scratch/list"
-sed '1,/BEGIN OPTIONS/d; /END OPTIONS/,$d' man/cprof.ini.5 > "$scratch/page"
+sed '1,/BEGIN OPTIONS/d; /END OPTIONS/,$d' docs/man/cprof.ini.5 > "$scratch/page"
 claim config_man_page_has_the_list "put the output of cprof options --man between BEGIN and END" cmp -s "$scratch/list" "$scratch/page"
 if command -v mandoc > /dev/null; then
-	mandoc -Tlint man/cprof.ini.5 2>&1 | grep -v 'referenced manual not found' > "$scratch/lint"
-	claim config_man_page_is_clean "$(head -3 "$scratch/lint")" test ! -s "$scratch/lint"
+	mandoc -Tlint docs/man/cprof.ini.5 docs/man/cprof-config.1 2>&1 | grep -v 'referenced manual not found' > "$scratch/lint"
+	claim config_man_pages_are_clean "$(head -3 "$scratch/lint")" test ! -s "$scratch/lint"
 else
-	echo "skip config_man_page_is_clean: no mandoc"
+	echo "skip config_man_pages_are_clean: no mandoc"
 fi
 
 # ---- cprof run --config ----
