@@ -2,7 +2,7 @@
 # make            build/libcprof.so and build/cprof
 # make demo       installs what is missing, builds, profiles redis-server and prints where its CPU goes
 # make check      installs its own needs, then unit, behaviour, conformance and lint
-# make lint | bench | soak | format | install PREFIX= DESTDIR= | clean
+# make lint | bench | soak | format | options | install PREFIX= DESTDIR= | clean
 # B=dir           another build directory; CC=clang; SANITIZE=1 unit: the unit tests under ASan and UBSan
 B      ?= build
 CC     ?= gcc
@@ -37,7 +37,7 @@ GEN := $(B)/gen/output/profile.pb-c.c
 GEN_O := $(B)/obj/gen/profile.pb-c.o
 BASE_O := $(call obj,$(CORE) $(UNWIND) $(CONFIG) $(OUTPUT)) $(GEN_O)
 
-.PHONY: all demo check lint bench soak format format-check install clean unit programs oracle
+.PHONY: all demo check lint bench soak format format-check options install clean unit programs oracle
 all: $(B)/libcprof.so $(B)/cprof $(B)/cprof.ini.example
 .SECONDARY:
 
@@ -138,6 +138,11 @@ format:
 	clang-format -i $(SOURCES)
 format-check:
 	clang-format --dry-run -Werror $(SOURCES)
+# What is written from config/options.def; tests/behaviour/{cli,config}.sh hold them equal.
+options: $(B)/cprof
+	$< options --markdown > docs/options.md
+	$< options --man > $(B)/options.man
+	sed -i -e '/BEGIN OPTIONS/,/END OPTIONS/{/ OPTIONS$$/!d}' -e '/BEGIN OPTIONS/r $(B)/options.man' docs/man/cprof.ini.5
 
 install: all
 	install -d $(DESTDIR)$(PREFIX)/lib $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/doc/cprof
