@@ -180,6 +180,9 @@ TEST(load_unknown_sections_get_the_nearest)
 	CHECK_STR(of_text(&s, "[cup]\nhz = 5\nx\n[cpu]\nhz = 6\n"),
 		  "f:1: [cup]: no such section; did you mean [cpu]? ignoring its options\n");
 	CHECK_EQ(s.cpu_hz, 6);
+	CHECK_STR(of_text(&s, "[cpus]\nhz = 5\n"),
+		  "f:1: [cpus]: no such section; did you mean [cpu]? ignoring its options\n");
+	CHECK_EQ(s.cpu_hz, 100);
 	CHECK_STR(of_text(&s, "[profile]\nhz = 5\n"),
 		  "f:1: [profile]: no such section; expected [output], [cpu], [store], [follow]; "
 		  "ignoring its options\n");
