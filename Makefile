@@ -2,7 +2,7 @@
 # make            build/libcprof.so and build/cprof
 # make demo       installs what is missing, builds, profiles redis-server and prints where its CPU goes
 # make check      installs its own needs, then unit, behaviour, conformance and lint
-# make lint | bench | soak | format | install PREFIX= DESTDIR= | clean
+# make lint | bench | soak | format | options | install PREFIX= DESTDIR= | clean
 # B=dir           another build directory; CC=clang; SANITIZE=1 unit: the unit tests under ASan and UBSan
 B      ?= build
 CC     ?= gcc
@@ -37,8 +37,8 @@ GEN := $(B)/gen/output/profile.pb-c.c
 GEN_O := $(B)/obj/gen/profile.pb-c.o
 BASE_O := $(call obj,$(CORE) $(UNWIND) $(CONFIG) $(OUTPUT)) $(GEN_O)
 
-.PHONY: all demo check lint bench soak format format-check install clean unit programs oracle
-all: $(B)/libcprof.so $(B)/cprof
+.PHONY: all demo check lint bench soak format format-check options install clean unit programs oracle
+all: $(B)/libcprof.so $(B)/cprof $(B)/cprof.ini.example
 .SECONDARY:
 
 $(B)/gen/output/profile.pb-c.c $(B)/gen/output/profile.pb-c.h &: output/profile.proto
@@ -61,11 +61,13 @@ $(B)/obj/cli/flame_page.o: $(B)/gen/cli/flame.js.inc $(B)/gen/cli/flame.css.inc
 # The given libraries, inside the host: static, hidden, and cut off from the host's malloc and stdio.
 # Every symbol that they import from libc and that is not a leaf function is bound to vendor_* (output/vendor.c).
 AR_DIR := $(shell $(CC) -print-file-name=libz.a | xargs dirname)
-VENDOR_BIND := malloc calloc realloc free __assert_fail __sprintf_chk __snprintf_chk sprintf snprintf
+VENDOR_BIND := malloc calloc realloc free __assert_fail __sprintf_chk __snprintf_chk sprintf snprintf \
+	       __ctype_b_loc fopen64 fgets fclose
 $(B)/vendor.o: Makefile
 	@mkdir -p $(B)/vendor
 	cd $(B)/vendor && ar x $(AR_DIR)/libiberty.a cp-demangle.o rust-demangle.o safe-ctype.o && \
-	  ar x $(AR_DIR)/libz.a deflate.o trees.o adler32.o crc32.o zutil.o && ar x $(AR_DIR)/libprotobuf-c.a protobuf-c.o
+	  ar x $(AR_DIR)/libz.a deflate.o trees.o adler32.o crc32.o zutil.o && ar x $(AR_DIR)/libprotobuf-c.a protobuf-c.o && \
+	  ar x $(AR_DIR)/libinih.a ini.c.o
 	ld -r -o $@.raw $(B)/vendor/*.o
 	objcopy $(foreach s,$(VENDOR_BIND),--redefine-sym $(s)=vendor_$(s)) $@.raw $@
 
@@ -78,6 +80,10 @@ $(B)/libcprof.so: $(BASE_O) $(call obj,$(PRELOAD)) $(B)/vendor.o preload/exports
 
 $(B)/cprof: $(call obj,$(CLI)) $(BASE_O) $(B)/vendor.o
 	$(CC) -o $@ $^ $(LDFLAGS) -lz
+
+# Every option, commented out, to begin with.
+$(B)/cprof.ini.example: $(B)/cprof
+	$< config --example > $@.new && mv $@.new $@
 
 UNIT_SUPPORT := tests/support/check.c tests/support/sketch.c tests/support/storebuild.c tests/support/rawprof_read.c tests/support/rawprof_check.c
 CLI_TESTED := $(filter-out cli/main.c,$(CLI))
@@ -110,7 +116,7 @@ include tests/oracle/oracle.mk
 # ---- what people type ----
 
 # Build needs, then what the demo and the checks need beyond them.
-NEED_BUILD := gcc make binutils libc6-dev libprotobuf-c-dev protobuf-c-compiler zlib1g-dev libiberty-dev
+NEED_BUILD := gcc make binutils libc6-dev libprotobuf-c-dev protobuf-c-compiler zlib1g-dev libiberty-dev libinih-dev
 NEED_DEMO  := redis-server redis-tools
 NEED_CHECK := g++ clang clang-format golang-go libunwind-dev python3 sqlite3 nodejs gawk perl git file procps graphviz \
 	      util-linux nginx-light apache2-utils postgresql memcached libmemcached-tools stress-ng \
@@ -138,6 +144,11 @@ format:
 	clang-format -i $(SOURCES)
 format-check:
 	clang-format --dry-run -Werror $(SOURCES)
+# What is written from config/options.def; tests/behaviour/{cli,config}.sh hold them equal.
+options: $(B)/cprof
+	$< options --markdown > docs/options.md
+	$< options --man > $(B)/options.man
+	sed -i -e '/BEGIN OPTIONS/,/END OPTIONS/{/ OPTIONS$$/!d}' -e '/BEGIN OPTIONS/r $(B)/options.man' docs/man/cprof.ini.5
 
 # What programs that start others need: pkg-config --variable=preload cprof.
 $(B)/cprof.pc: Makefile output/version.h

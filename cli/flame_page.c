@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "cli/measure.h"
-#include "output/utf8.h"
+#include "core/utf8.h"
 
 /* Of the drawing without a script. flame.js has the same height of a row. */
 #define PAGE_WIDTH   1200

@@ -9,8 +9,8 @@
 #include "output/version.h"
 
 static const struct command *const commands[] = {
-	&command_run,	&command_top,	  &command_tree,
-	&command_flame, &command_recover, &command_options,
+	&command_run,	  &command_top,	   &command_tree,    &command_flame,
+	&command_recover, &command_config, &command_options,
 };
 #define COMMANDS (sizeof commands / sizeof commands[0])
 

@@ -14,7 +14,9 @@
 
 #include "cli/command.h"
 #include "cli/program.h"
+#include "config/inifile.h"
 #include "config/settings.h"
+#include "config/value.h"
 
 /* The library beside the command, as built and as installed. */
 static int find_library(char *ret_path, size_t size)
@@ -55,39 +57,52 @@ static int preload(const char *library)
 	return r < 0 ? -errno : 0;
 }
 
+/* A path may be relative here, where there is a directory that it refers to.  false: it cannot be
+ * made absolute. */
+static bool absolute(const char *path, char *ret_path, size_t size)
+{
+	char cwd[PATH_MAX];
+
+	if (path[0] == '/')
+		return snprintf(ret_path, size, "%s", path) < (int)size;
+	return getcwd(cwd, sizeof cwd) && snprintf(ret_path, size, "%s/%s", cwd, path) < (int)size;
+}
+
 /* Checks one option and puts it into the environment.  given: how the user wrote it. */
 static int set(const char *given, const char *dotted, const char *value)
 {
-	char buf[256] = "", path[PATH_MAX + SETTINGS_PATH_BYTES];
+	char buf[256] = "", path[2 * PATH_MAX];
 	struct text why = TEXT_ON(buf);
 	struct settings_option option;
 	struct settings s;
-	unsigned index;
+	int index = settings_find(dotted, SETTINGS_DOTTED);
 
-	settings_defaults(&s);
-	int r = settings_set(&s, dotted, value, &index, &why);
-	if (r == -EINVAL && value[0] != '/') {
-		/* A path may be relative here: there is a directory that it refers to. */
-		char cwd[PATH_MAX];
-		struct text again = TEXT_ON(buf);
-
-		for (index = 0; settings_option(index, &option); index++) {
-			char name[64];
-
-			snprintf(name, sizeof name, "%s.%s", option.section, option.key);
-			if (strcmp(name, dotted) == 0)
-				break;
-		}
-		if (option.type == SETTINGS_PATH && getcwd(cwd, sizeof cwd) &&
-		    snprintf(path, sizeof path, "%s/%s", cwd, value) < (int)sizeof path) {
-			value = path;
-			r = settings_set(&s, dotted, value, &index, &again);
-		}
-	}
-	if (r < 0)
+	if (index < 0) {
+		(void)settings_explain(dotted, SETTINGS_DOTTED, &why);
 		return usage_error(&command_run, "%s %s: %s", given, value, buf);
-	(void)settings_option(index, &option);
+	}
+	(void)settings_option((unsigned)index, &option);
+	if (option.type == SETTINGS_PATH && value[0] && absolute(value, path, sizeof path))
+		value = path;
+	settings_defaults(&s);
+	if (settings_set(&s, (unsigned)index, value, &why) < 0)
+		return usage_error(&command_run, "%s %s: %s", given, value, buf);
 	return setenv(option.variable, value, 1) < 0 ? EXIT_FAILED : EXIT_OK;
+}
+
+/* --config FILE: one that can be read.  What is bad inside it, the library tells. */
+static int set_config(const char *file)
+{
+	char buf[256] = "", path[2 * PATH_MAX], checked[SETTINGS_PATH_BYTES];
+	struct text why = TEXT_ON(buf);
+	struct inifile content = {0};
+
+	if (!absolute(file, path, sizeof path) ||
+	    value_parse_path(path, checked, sizeof checked, &why) < 0 ||
+	    inifile_read(checked, &content, &why) < 0)
+		return usage_error(&command_run, "--config %s: %s", file, buf);
+	inifile_drop(&content);
+	return setenv("CPROF_CONFIG", checked, 1) < 0 ? EXIT_FAILED : EXIT_OK;
 }
 
 /* --set section.key=value */
@@ -135,6 +150,8 @@ static int parse(int argc, char **argv, int *ret_program)
 		}
 		if (!is && (is = option_is(argc, argv, &i, "--set", &value)) > 0)
 			status = set_pair(value);
+		if (!is && (is = option_is(argc, argv, &i, "--config", &value)) > 0)
+			status = set_config(value);
 		if (is < 0)
 			return usage_error(&command_run, "%s needs a value", name);
 		if (!is)
@@ -192,6 +209,7 @@ const struct command command_run = {
 		"  --signal SIG             the signal that asks for a profile, or none\n"
 		"  --thread-id              label every CPU sample with its thread id\n"
 		"  --set SECTION.KEY=VALUE  any option; cprof options lists them\n"
+		"  --config FILE            options from a file; those above win\n"
 		"\n"
 		"Exit code: the program's; 126 when it cannot be executed, 127 when there is none, "
 		"2 when an\n"

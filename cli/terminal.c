@@ -8,7 +8,7 @@
 #include <strings.h>
 #include <unistd.h>
 
-#include "output/utf8.h"
+#include "core/utf8.h"
 
 static bool wants_colour(void)
 {

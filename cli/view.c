@@ -13,7 +13,7 @@
 #include "cli/measure.h"
 #include "cli/names.h"
 #include "cli/terminal.h"
-#include "output/utf8.h"
+#include "core/utf8.h"
 
 static bool has_control(const char *name)
 {

@@ -39,9 +39,7 @@ static const struct row rows[] = {
 #undef OPTION_NUMBER
 #undef OPTION_SIGNAL
 };
-#define ROWS ((unsigned)(sizeof rows / sizeof rows[0]))
-_Static_assert(sizeof rows / sizeof rows[0] <= 64,
-	       "settings_from_environment keeps a bit per option");
+_Static_assert(sizeof rows / sizeof rows[0] == SETTINGS_COUNT, "both are made of options.def");
 
 /* A default outside its own bounds is a mistake in options.def; let it not compile. */
 #define OPTION_PATH(section, key, default_text, doc)                                               \
@@ -103,30 +101,38 @@ static void set_default(struct settings *s, const struct row *row)
 void settings_defaults(struct settings *s)
 {
 	memset(s, 0, sizeof *s);
-	for (unsigned i = 0; i < ROWS; i++)
+	for (unsigned i = 0; i < SETTINGS_COUNT; i++)
 		set_default(s, &rows[i]);
 }
 
-static int set_value(struct settings *s, const struct row *row, const char *value, struct text *why)
+int settings_set(struct settings *s, unsigned index, const char *value, struct text *why)
 {
+	const struct row *row = &rows[index];
+	int r = -EINVAL;
+
 	if (*value == '\0') {
 		set_default(s, row);
 		return 0;
 	}
 	switch (row->type) {
 	case SETTINGS_PATH:
-		return value_parse_path(value, field(s, row), SETTINGS_PATH_BYTES, why);
+		r = value_parse_path(value, field(s, row), SETTINGS_PATH_BYTES, why);
+		break;
 	case SETTINGS_NAMES:
-		return value_parse_names(value, field(s, row), SETTINGS_PATH_BYTES, why);
+		r = value_parse_names(value, field(s, row), SETTINGS_PATH_BYTES, why);
+		break;
 	case SETTINGS_BOOL:
-		return value_parse_bool(value, field(s, row), why);
+		r = value_parse_bool(value, field(s, row), why);
+		break;
 	case SETTINGS_NUMBER:
-		return value_parse_number(value, row->min, row->max, is_bytes(row), field(s, row),
-					  why);
+		r = value_parse_number(value, row->min, row->max, is_bytes(row), field(s, row),
+				       why);
+		break;
 	case SETTINGS_SIGNAL:
-		return value_parse_signal(value, field(s, row), why);
+		r = value_parse_signal(value, field(s, row), why);
+		break;
 	}
-	return -EINVAL;
+	return r < 0 ? -EINVAL : 0;
 }
 
 static void show_bounds(const struct row *row, struct text *t)
@@ -172,54 +178,56 @@ void settings_show(const struct settings *s, unsigned index, struct text *ret_va
 	}
 }
 
-/* The name of a row: dotted "cpu.hz", or the variable "CPROF_CPU_HZ". */
-static void dotted_name(const struct row *row, struct text *t)
-{
-	text_str(t, row->section);
-	text_char(t, '.');
-	text_str(t, row->key);
-}
-
 static void upper(struct text *t, const char *s)
 {
 	for (; *s; s++)
 		text_char(t, *s >= 'a' && *s <= 'z' ? (char)(*s - 0x20) : *s);
 }
 
-static void variable_name(const struct row *row, struct text *t)
+/* The name of a row, or with an empty key what the names of its section begin with. */
+static void name_of(const struct row *row, const char *key, enum settings_style style,
+		    struct text *t)
 {
-	text_str(t, PREFIX);
-	upper(t, row->section);
-	text_char(t, '_');
-	upper(t, row->key);
+	if (style == SETTINGS_DOTTED) {
+		text_str(t, row->section);
+		text_char(t, '.');
+		text_str(t, key);
+	} else {
+		text_str(t, PREFIX);
+		upper(t, row->section);
+		text_char(t, '_');
+		upper(t, key);
+	}
 }
 
-typedef void (*name_fn)(const struct row *row, struct text *t);
-
-static const struct row *find(const char *name, name_fn name_of)
+int settings_find(const char *name, enum settings_style style)
 {
-	for (unsigned i = 0; i < ROWS; i++) {
+	for (unsigned i = 0; i < SETTINGS_COUNT; i++) {
 		char buf[NAME_BYTES];
 		struct text t = TEXT_ON(buf);
 
-		name_of(&rows[i], &t);
+		name_of(&rows[i], rows[i].key, style, &t);
 		if (text_equal(buf, name))
-			return &rows[i];
+			return (int)i;
 	}
-	return NULL;
+	return -ENOENT;
 }
 
+/* Edits that a slip of the pen makes: CPROF_CUP_HZ is two from CPROF_CPU_HZ.  With a section that
+ * is known to be meant, guess more boldly: the key may be half wrong. */
+enum { EDITS_SLIP = 2, EDITS_BOLD = 6 };
+
 /* The row whose name needs the fewest edits, of at most limit; NULL when there is none. */
-static const struct row *nearest(const char *name, name_fn name_of, unsigned limit)
+static const struct row *nearest(const char *name, enum settings_style style, unsigned limit)
 {
 	const struct row *best = NULL;
 
-	for (unsigned i = 0; i < ROWS; i++) {
+	for (unsigned i = 0; i < SETTINGS_COUNT; i++) {
 		char buf[NAME_BYTES];
 		struct text t = TEXT_ON(buf);
 		unsigned edits;
 
-		name_of(&rows[i], &t);
+		name_of(&rows[i], rows[i].key, style, &t);
 		edits = value_distance(name, buf, limit);
 		if (edits <= limit && (!best || edits < limit)) {
 			best = &rows[i];
@@ -229,53 +237,99 @@ static const struct row *nearest(const char *name, name_fn name_of, unsigned lim
 	return best;
 }
 
-/* Edits that a slip of the pen makes: CPROF_CUP_HZ is two from CPROF_CPU_HZ.  With a section that
- * is known to be meant, guess more boldly: the key may be half wrong. */
-enum { EDITS_SLIP = 2, EDITS_BOLD = 6 };
-
-static void unknown_option(const char *name, name_fn name_of, unsigned limit, struct text *why)
+/* What is meant by a dotted name whose key is right in another section, or is a dotted name
+ * itself; NULL when neither is. */
+static const struct row *namesake(const char *dotted)
 {
-	const struct row *meant = nearest(name, name_of, limit);
+	const char *key = dotted;
+	int index;
 
-	text_str(why, "no such option");
-	if (meant) {
-		text_str(why, "; did you mean ");
-		name_of(meant, why);
-		text_char(why, '?');
-	} else {
-		text_str(why, "; `cprof options` lists them");
-	}
+	while (*key && *key != '.')
+		key++;
+	if (!*key++)
+		return NULL;
+	for (unsigned i = 0; i < SETTINGS_COUNT; i++)
+		if (text_equal(rows[i].key, key))
+			return &rows[i];
+	index = settings_find(key, SETTINGS_DOTTED);
+	return index < 0 ? NULL : &rows[index];
 }
 
-static bool has_known_section(const char *name)
+static bool has_known_section(const char *variable)
 {
-	for (unsigned i = 0; i < ROWS; i++) {
+	for (unsigned i = 0; i < SETTINGS_COUNT; i++) {
 		char buf[NAME_BYTES];
 		struct text t = TEXT_ON(buf);
 
-		text_str(&t, PREFIX);
-		upper(&t, rows[i].section);
-		text_char(&t, '_');
-		if (text_starts(name, buf))
+		name_of(&rows[i], "", SETTINGS_VARIABLE, &t);
+		if (text_starts(variable, buf))
 			return true;
 	}
 	return false;
 }
 
-int settings_set(struct settings *s, const char *dotted, const char *value, unsigned *ret_index,
-		 struct text *why)
+bool settings_explain(const char *name, enum settings_style style, struct text *why)
 {
-	const struct row *row = find(dotted, dotted_name);
+	const struct row *meant = nearest(name, style, EDITS_SLIP);
+	bool ours = style == SETTINGS_DOTTED || has_known_section(name);
 
-	if (!row) {
-		unknown_option(dotted, dotted_name, EDITS_BOLD, why);
-		return -ENOENT;
+	if (!meant && !ours)
+		return false;
+	if (!meant && style == SETTINGS_DOTTED)
+		meant = namesake(name);
+	if (!meant)
+		meant = nearest(name, style, EDITS_BOLD);
+	text_str(why, "no such option; ");
+	if (meant) {
+		text_str(why, "did you mean ");
+		name_of(meant, meant->key, style, why);
+		text_char(why, '?');
+	} else {
+		text_str(why, "`cprof options` lists them");
 	}
-	if (set_value(s, row, value, why) < 0)
-		return -EINVAL;
-	if (ret_index)
-		*ret_index = (unsigned)(row - rows);
-	return 0;
+	return true;
+}
+
+/* Is rows[i] the first of its section? */
+static bool opens_section(unsigned i)
+{
+	return i == 0 || !text_equal(rows[i].section, rows[i - 1].section);
+}
+
+bool settings_section(const char *name, struct text *why)
+{
+	const char *meant = NULL;
+	unsigned limit = EDITS_SLIP;
+
+	for (unsigned i = 0; i < SETTINGS_COUNT; i++) {
+		unsigned edits;
+
+		if (!opens_section(i))
+			continue;
+		edits = value_distance(name, rows[i].section, limit);
+		if (edits == 0)
+			return true;
+		if (edits <= limit && (!meant || edits < limit)) {
+			meant = rows[i].section;
+			limit = edits;
+		}
+	}
+	text_str(why, "no such section; ");
+	if (meant) {
+		text_str(why, "did you mean [");
+		text_str(why, meant);
+		text_str(why, "]?");
+		return false;
+	}
+	text_str(why, "expected ");
+	for (unsigned i = 0; i < SETTINGS_COUNT; i++) {
+		if (!opens_section(i))
+			continue;
+		text_str(why, i ? ", [" : "[");
+		text_str(why, rows[i].section);
+		text_char(why, ']');
+	}
+	return false;
 }
 
 bool settings_option(unsigned index, struct settings_option *ret_option)
@@ -284,7 +338,7 @@ bool settings_option(unsigned index, struct settings_option *ret_option)
 	struct settings defaults;
 	struct text t;
 
-	if (index >= ROWS)
+	if (index >= SETTINGS_COUNT)
 		return false;
 	memset(ret_option, 0, sizeof *ret_option);
 	ret_option->section = row->section;
@@ -292,83 +346,13 @@ bool settings_option(unsigned index, struct settings_option *ret_option)
 	ret_option->doc = row->doc;
 	ret_option->type = row->type;
 	t = TEXT_ON(ret_option->variable);
-	variable_name(row, &t);
+	name_of(row, row->key, SETTINGS_VARIABLE, &t);
 	t = TEXT_ON(ret_option->bounds);
 	show_bounds(row, &t);
 	settings_defaults(&defaults);
 	t = TEXT_ON(ret_option->default_text);
 	settings_show(&defaults, index, &t);
 	return true;
-}
-
-/* One variable that starts with CPROF_.  false: line holds a report. */
-static bool apply(struct settings *s, const char *name, const char *value, uint64_t *seen,
-		  struct text *line)
-{
-	const struct row *row = find(name, variable_name);
-	char buf[192];
-	struct text why = TEXT_ON(buf);
-
-	buf[0] = '\0';
-	if (row) {
-		uint64_t bit = UINT64_C(1) << (row - rows);
-
-		if (*seen & bit)
-			return true;
-		*seen |= bit;
-		if (set_value(s, row, value, &why) == 0)
-			return true;
-		text_str(&why, "; using ");
-		settings_show(s, (unsigned)(row - rows), &why);
-		if ((row->type == SETTINGS_PATH || row->type == SETTINGS_NAMES) &&
-		    *row->path == '\0')
-			text_str(&why, "the default");
-	} else if (text_equal(name, PREFIX "CONFIG")) {
-		if (*value == '\0')
-			return true;
-		text_str(&why,
-			 "this version reads no configuration file; set CPROF_<SECTION>_<KEY>");
-	} else if (has_known_section(name)) {
-		unknown_option(name, variable_name, EDITS_BOLD, &why);
-	} else if (nearest(name, variable_name, EDITS_SLIP)) {
-		unknown_option(name, variable_name, EDITS_SLIP, &why);
-	} else {
-		return true; /* somebody else's */
-	}
-	value_show_foreign(line, name);
-	if (row || text_equal(name, PREFIX "CONFIG")) {
-		text_char(line, '=');
-		value_show_foreign(line, value);
-	}
-	text_str(line, ": ");
-	text_str(line, buf);
-	return false;
-}
-
-unsigned settings_from_environment(struct settings *s, char *const *envp, settings_report_fn report,
-				   void *opaque)
-{
-	unsigned reports = 0;
-	uint64_t seen = 0;
-
-	for (; envp && *envp; envp++) {
-		const char *variable = *envp, *value = variable;
-		char name[2 * NAME_BYTES], buf[512];
-		struct text t = TEXT_ON(name), line = TEXT_ON(buf);
-
-		if (!text_starts(variable, PREFIX))
-			continue;
-		while (*value && *value != '=')
-			value++;
-		if (*value != '=')
-			continue;
-		text_bytes(&t, variable, (size_t)(value - variable));
-		if (apply(s, name, value + 1, &seen, &line))
-			continue;
-		report(opaque, buf);
-		reports++;
-	}
-	return reports;
 }
 
 bool settings_names(const char *names, const char *name)

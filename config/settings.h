@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * config/settings: the values of all options, from options.def: defaults < environment.
+ * config/settings: the values of all options, from options.def; who sets them is config/load.
  *
  * options.def is the only list: it makes the fields of struct settings, the defaults, the parser's
- * bounds, the environment names (CPROF_<SECTION>_<KEY>) and docs/options.md.
+ * bounds, the names in configuration files and in the environment (CPROF_<SECTION>_<KEY>) and what
+ * is generated from it: docs/options.md, the list in docs/man/cprof.ini.5, the example file.
  * After any of these functions every field holds a value inside its bounds, whatever was asked for.
  */
 #ifndef CPROF_CONFIG_SETTINGS_H
@@ -31,21 +32,24 @@ struct settings {
 #undef OPTION_SIGNAL
 };
 
-/* Called once for each bad value with one complete line without a newline. */
-typedef void (*settings_report_fn)(void *opaque, const char *line);
+enum {
+	SETTINGS_COUNT = 0 /* of options */
+#define OPTION_PATH(...)   +1
+#define OPTION_NAMES(...)  +1
+#define OPTION_BOOL(...)   +1
+#define OPTION_NUMBER(...) +1
+#define OPTION_SIGNAL(...) +1
+#include "config/options.def"
+#undef OPTION_PATH
+#undef OPTION_NAMES
+#undef OPTION_BOOL
+#undef OPTION_NUMBER
+#undef OPTION_SIGNAL
+};
 
 /* Fills *s with the defaults.
  * Context: own.  Allocates: no.  Locks: none. */
 void settings_defaults(struct settings *s);
-
-/* Applies every CPROF_<SECTION>_<KEY>=value of envp.  A bad value keeps the default and is
- * reported: "CPROF_CPU_HZ=abc: expected a number from 1 to 1000; using 100".  A variable that looks
- * like an option (CPROF_ and a known section) but is none is reported with the nearest known name.
- * An empty value is as good as none; of a name that occurs twice the first counts, as with
- * getenv(). Returns the number of reports.  Never calls libc functions that allocate or lock.
- * Context: own (start-up of the host).  Allocates: no.  Locks: none. */
-unsigned settings_from_environment(struct settings *s, char *const *envp, settings_report_fn report,
-				   void *opaque);
 
 /* One option, for the command and the documentation. */
 enum settings_type {
@@ -75,10 +79,25 @@ void settings_show(const struct settings *s, unsigned index, struct text *ret_va
  * Context: own.  Allocates: no.  Locks: none. */
 bool settings_names(const char *names, const char *name);
 
-/* Sets one option by its dotted name ("cpu.hz").  *ret_index, when not NULL, is its position.
- * 0, or -ENOENT (no such option), -EINVAL (a bad value), with the reason in *why and *s unchanged.
+/* How an option is called: "cpu.hz" or "CPROF_CPU_HZ". */
+enum settings_style { SETTINGS_DOTTED, SETTINGS_VARIABLE };
+
+/* The position of the option of this name, or -ENOENT.
  * Context: own.  Allocates: no.  Locks: none. */
-int settings_set(struct settings *s, const char *dotted, const char *value, unsigned *ret_index,
-		 struct text *why);
+int settings_find(const char *name, enum settings_style style);
+
+/* Sets an option by position; the empty value is the default.  0, or -EINVAL with *s unchanged and
+ * what was expected in *why.
+ * Context: own.  Allocates: no.  Locks: none. */
+int settings_set(struct settings *s, unsigned index, const char *value, struct text *why);
+
+/* Why no option is called so: "no such option; did you mean cpu.hz?".  false, and nothing written:
+ * a variable that resembles none of ours, and is not ours to judge.
+ * Context: own.  Allocates: no.  Locks: none. */
+bool settings_explain(const char *name, enum settings_style style, struct text *why);
+
+/* Is there a section of this name?  false: *why says so, with the nearest.
+ * Context: own.  Allocates: no.  Locks: none. */
+bool settings_section(const char *name, struct text *why);
 
 #endif

@@ -281,20 +281,30 @@ int value_parse_names(const char *s, char *ret_names, size_t size, struct text *
 	return -EINVAL;
 }
 
-void value_show_foreign(struct text *t, const char *s)
+static void show_clean(struct text *t, const char *s, size_t limit)
 {
 	size_t n = text_length(s), end = n;
 
-	if (n > VALUE_SHOWN) {
-		end = VALUE_SHOWN;
+	if (n > limit) {
+		end = limit;
 		/* Not inside a UTF-8 sequence: its later bytes are 10xxxxxx. */
-		while (end > VALUE_SHOWN - 4 && ((unsigned char)s[end] & 0xc0) == 0x80)
+		while (end > limit - 4 && ((unsigned char)s[end] & 0xc0) == 0x80)
 			end--;
 	}
 	for (size_t i = 0; i < end; i++)
 		text_char(t, (unsigned char)s[i] < 0x20 || s[i] == 0x7f ? '?' : s[i]);
 	if (end < n)
 		text_str(t, "...");
+}
+
+void value_show_foreign(struct text *t, const char *s)
+{
+	show_clean(t, s, VALUE_SHOWN);
+}
+
+void value_show_path(struct text *t, const char *s)
+{
+	show_clean(t, s, VALUE_PATH_SHOWN);
 }
 
 unsigned value_distance(const char *a, const char *b, unsigned limit)

@@ -46,6 +46,9 @@ void value_show_signal(struct text *t, int signal);
  * VALUE_SHOWN bytes is cut, between characters, and ends in "...". */
 #define VALUE_SHOWN 60
 void value_show_foreign(struct text *t, const char *s);
+/* The same for a path, which is cut at VALUE_PATH_SHOWN bytes. */
+#define VALUE_PATH_SHOWN 255
+void value_show_path(struct text *t, const char *s);
 
 /* Edits (insert, delete, replace) that make b of a, of at most limit; limit + 1 when there are
  * more. */

@@ -7,7 +7,7 @@
 
 #include "core/sys.h"
 #include "core/text.h"
-#include "output/utf8.h"
+#include "core/utf8.h"
 #include "output/vendor.h"
 
 #include "core/as_safe.h"

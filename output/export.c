@@ -7,12 +7,12 @@
 #include "core/arena.h"
 #include "core/sys.h"
 #include "core/text.h"
+#include "core/utf8.h"
 #include "output/locations.h"
 #include "output/pprof.h"
 #include "output/rotate.h"
 #include "output/sink.h"
 #include "output/snapshot.h"
-#include "output/utf8.h"
 #include "output/version.h"
 
 #include "core/as_safe.h"

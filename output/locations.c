@@ -5,9 +5,9 @@
 #include <stdbool.h>
 
 #include "core/text.h"
+#include "core/utf8.h"
 #include "output/demangle.h"
 #include "output/sort.h"
-#include "output/utf8.h"
 
 #include "core/as_safe.h"
 

@@ -5,8 +5,8 @@
 #include <stdbool.h>
 
 #include "core/text.h"
+#include "core/utf8.h"
 #include "output/profile.pb-c.h"
-#include "output/utf8.h"
 #include "output/vendor.h"
 
 #include "core/as_safe.h"

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "output/vendor.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <stdarg.h>
 #include <stdatomic.h>
@@ -95,6 +96,10 @@ _Noreturn void vendor___assert_fail(const char *what, const char *file, unsigned
 				    const char *function);
 int vendor___sprintf_chk(char *s, int flag, size_t room, const char *format, ...);
 int vendor___snprintf_chk(char *s, size_t n, int flag, size_t room, const char *format, ...);
+const unsigned short **vendor___ctype_b_loc(void);
+void *vendor_fopen64(const char *path, const char *mode);
+char *vendor_fgets(char *line, int size, void *file);
+int vendor_fclose(void *file);
 
 void *vendor_malloc(size_t n)
 {
@@ -196,4 +201,36 @@ int vendor___snprintf_chk(char *s, size_t n, int flag, size_t room, const char *
 	int length = format_text(s, n < room ? n : room, format, args);
 	va_end(args);
 	return length;
+}
+
+/* What inih asks of a character is whether it is white space.  libc's table is that of the thread's
+ * locale, so a file would read otherwise in another host. */
+const unsigned short **vendor___ctype_b_loc(void)
+{
+	enum { ZERO = 128 }; /* characters below zero have places too */
+	static const unsigned short classes[ZERO + 256] = {
+		[ZERO + ' '] = _ISspace,  [ZERO + '\t'] = _ISspace, [ZERO + '\n'] = _ISspace,
+		[ZERO + '\v'] = _ISspace, [ZERO + '\f'] = _ISspace, [ZERO + '\r'] = _ISspace};
+	static const unsigned short *at = classes + ZERO;
+
+	return &at;
+}
+
+/* inih reads through a reader of ours (config/inifile.c); these are never called. */
+void *vendor_fopen64(const char *path, const char *mode)
+{
+	(void)path, (void)mode;
+	return NULL;
+}
+
+char *vendor_fgets(char *line, int size, void *file)
+{
+	(void)line, (void)size, (void)file;
+	return NULL;
+}
+
+int vendor_fclose(void *file)
+{
+	(void)file;
+	return -1;
 }

@@ -8,6 +8,7 @@
 #include <sys/auxv.h>
 #include <unistd.h>
 
+#include "config/load.h"
 #include "core/sys.h"
 #include "core/text.h"
 #include "preload/actions.h"
@@ -252,10 +253,18 @@ static void leave_environment(char *const *envp)
 		*to = '\0';
 }
 
-static void report(void *opaque, const char *line)
+/* [follow] only = others. */
+static bool left_out(const char *argv0)
 {
-	(void)opaque;
-	host_say(line);
+	const char *only = host.settings.follow_only;
+
+	return only[0] && !settings_names(only, text_basename(argv0));
+}
+
+static void report(void *argv0, const char *line)
+{
+	if (!left_out(argv0))
+		host_say(line);
 }
 
 static void begin_main_thread(void)
@@ -285,13 +294,11 @@ static void start(const char *argv0, char *const *envp)
 		return;
 	if (sys_fstat(2, &stderr_at_start) < 0)
 		stderr_at_start.st_ino = 0;
-	settings_defaults(&host.settings);
-	(void)settings_from_environment(&host.settings, envp, report, NULL);
+	(void)load_settings(&host.settings, NULL, envp, NULL, report, (void *)argv0);
 	name_program(argv0);
 	if (!host.settings.follow_exec)
 		leave_environment(envp);
-	if (host.settings.follow_only[0] &&
-	    !settings_names(host.settings.follow_only, text_basename(argv0)))
+	if (left_out(argv0))
 		return;
 
 	void *page =

@@ -17,14 +17,6 @@ fresh out
 claim installed_command_finds_the_installed_library "no such line in maps" \
 	eval '"$root/usr/bin/cprof" run -- cat /proc/self/maps | grep -q "$root/usr/lib/libcprof.so"'
 
-# A man page for each command and the configuration file, as man(1) wants them.
-for c in $("$B/cprof" --help | sed -n 's/^  \([a-z]*\)  .*/\1/p' | grep -v '^cprof$'); do
-	claim "man_page_of_cprof_$c" "docs/man/cprof-$c.1 is missing" test -s "docs/man/cprof-$c.1"
-done
-for page in docs/man/*; do
-	claim "man_page_$(basename "$page")_has_no_mistakes" "$(mandoc -T lint -W warning "$page" 2>&1 | head -1)" mandoc -T lint -W warning "$page"
-done
-
 # The example for systemd, as an addition to a service.
 if command -v systemd-analyze > /dev/null; then
 	mkdir -p "$scratch/units/a.service.d"

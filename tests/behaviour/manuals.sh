@@ -10,12 +10,12 @@ claim help_lists_commands "$commands" grep -qx top <<< "$commands"
 # ---- man pages ----
 have_mandoc=$(command -v mandoc)
 [ -n "$have_mandoc" ] || echo "skip man_pages_are_clean: no mandoc"
-for page in man/*.1; do
+for page in docs/man/*.[15]; do
 	[ -z "$have_mandoc" ] || claim "man_$(basename "$page" .1)_is_clean" "see mandoc -T lint" mandoc -T lint -W warning "$page"
 done
 for c in $commands; do
-	page=man/cprof-$c.1 missing=
-	claim man_overview_lists_$c "not in man/cprof.1" grep -qx "^\.It Cm $c" man/cprof.1
+	page=docs/man/cprof-$c.1 missing=
+	claim man_overview_lists_$c "not in docs/man/cprof.1" grep -qx "^\.It Cm $c" docs/man/cprof.1
 	if [ ! -f "$page" ]; then
 		not_ok man_page_of_$c "no $page"
 		continue
@@ -29,7 +29,7 @@ done
 # ---- completion ----
 # completes WORD...: what bash offers for the last of these words.
 completes() {
-	bash --norc -c 'source completion/cprof.bash; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1))
+	bash --norc -c 'source cli/completion/cprof.bash; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1))
 		_cprof 2> /dev/null; printf "%s\n" "${COMPREPLY[@]}"' - "$C" "$@"
 }
 offered=$(completes "")
@@ -51,9 +51,9 @@ claim completion_of_files "$(completes top "$scratch/o")" test "$(completes top 
 mkdir "$scratch/stores" && : > "$scratch/stores/4711.1.store"
 claim completion_of_processes "$(CPROF_STORE_DIR=$scratch/stores completes recover 47)" \
 	test "$(CPROF_STORE_DIR=$scratch/stores completes recover 47)" = 4711
-claim completion_is_bound_to_cprof "not by complete" bash --norc -c 'source completion/cprof.bash && complete -p cprof > /dev/null'
+claim completion_is_bound_to_cprof "not by complete" bash --norc -c 'source cli/completion/cprof.bash && complete -p cprof > /dev/null'
 if command -v zsh > /dev/null; then
-	claim zsh_completion_parses "see zsh -n" zsh -n completion/_cprof
+	claim zsh_completion_parses "see zsh -n" zsh -n cli/completion/_cprof
 	# The same lists with zsh's own functions stood in for.
 	cat > "$scratch/offer.zsh" <<-'ZSH'
 		_describe() { print -l -- ${(P)4%%:*}; }
@@ -62,7 +62,7 @@ if command -v zsh > /dev/null; then
 		_files() { :; }
 		_alternative() { :; }
 		words=("$@") CURRENT=$# PREFIX=${@[-1]}
-		source completion/_cprof
+		source cli/completion/_cprof
 	ZSH
 	offered=$(zsh -f "$scratch/offer.zsh" "$C" "")
 	for c in $commands; do
@@ -77,9 +77,4 @@ else
 	echo "skip zsh_completion_parses: no zsh"
 fi
 
-# ---- installed ----
-make -s --no-print-directory B="$B" PREFIX=/usr DESTDIR="$scratch/root" install > "$scratch/err" 2>&1
-for f in man/man1/cprof-top.1 bash-completion/completions/cprof zsh/site-functions/_cprof; do
-	claim "install_puts_$(basename $f)_where_it_is_looked_for" "$(head -1 "$scratch/err")" test -s "$scratch/root/usr/share/$f"
-done
 finish

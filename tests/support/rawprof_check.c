@@ -29,7 +29,7 @@ violation(struct checker *c, const char *format, ...)
 	c->violations++;
 }
 
-/* By decoding code points, unlike output/utf8, which goes by ranges of bytes. */
+/* By decoding code points, unlike core/utf8, which goes by ranges of bytes. */
 static bool is_utf8(const char *s)
 {
 	for (const unsigned char *p = (const unsigned char *)s; *p;) {

@@ -10,7 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "output/utf8.h"
+#include "core/utf8.h"
 #include "tests/support/check.h"
 
 static struct demangler d;

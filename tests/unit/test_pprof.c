@@ -6,9 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/utf8.h"
 #include "output/intern.h"
 #include "output/sort.h"
-#include "output/utf8.h"
 #include "output/vendor.h"
 #include "tests/support/check.h"
 #include "tests/support/rawprof.h"

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "config/load.h"
 #include "config/value.h"
 #include "tests/support/check.h"
 
@@ -29,8 +30,7 @@ static const char *one(struct settings *s, const char *variable)
 	char *envp[] = {(char *)variable, NULL};
 
 	r = (struct reports){0};
-	settings_defaults(s);
-	if (settings_from_environment(s, envp, keep, &r) != r.count || r.count > 1)
+	if (load_settings(s, NULL, envp, NULL, keep, &r) != r.count || r.count > 1)
 		check_fail(__FILE__, __LINE__, "%s: %u reports", variable, r.count);
 	return r.last;
 }
@@ -278,16 +278,6 @@ TEST(settings_unknown_names_get_the_nearest)
 	CHECK_EQ(s.cpu_hz, 100);
 }
 
-TEST(settings_config_is_reserved)
-{
-	struct settings s;
-
-	CHECK_STR(one(&s, "CPROF_CONFIG="), "");
-	CHECK_STR(one(&s, "CPROF_CONFIG=/etc/cprof.ini"),
-		  "CPROF_CONFIG=/etc/cprof.ini: this version reads no configuration file; set "
-		  "CPROF_<SECTION>_<KEY>");
-}
-
 TEST(settings_first_of_two_counts)
 {
 	char *envp[] = {"PATH=/bin", "CPROF_CPU_HZ=7", "CPROF_CPU_HZ=abc",
@@ -295,10 +285,10 @@ TEST(settings_first_of_two_counts)
 	struct reports r = {0};
 	struct settings s;
 
-	settings_defaults(&s);
-	CHECK_EQ(settings_from_environment(&s, envp, keep, &r), 0);
+	CHECK_EQ(load_settings(&s, NULL, envp, NULL, keep, &r), 0);
 	CHECK_EQ(s.cpu_hz, 7);
-	CHECK_EQ(settings_from_environment(&s, NULL, keep, &r), 0);
+	CHECK_EQ(load_settings(&s, NULL, NULL, NULL, keep, &r), 0);
+	CHECK_EQ(s.cpu_hz, 100);
 }
 
 TEST(settings_reports_are_one_bounded_clean_line)
@@ -328,21 +318,6 @@ TEST(settings_reports_are_one_bounded_clean_line)
 	CHECK(strstr(one(&s, variable), "aa...: expected") != NULL);
 }
 
-enum {
-	option_count = 0
-#define OPTION_PATH(...)   +1
-#define OPTION_NAMES(...)  +1
-#define OPTION_BOOL(...)   +1
-#define OPTION_NUMBER(...) +1
-#define OPTION_SIGNAL(...) +1
-#include "config/options.def"
-#undef OPTION_PATH
-#undef OPTION_NAMES
-#undef OPTION_BOOL
-#undef OPTION_NUMBER
-#undef OPTION_SIGNAL
-};
-
 TEST(settings_can_be_listed_and_set_again)
 {
 	struct settings s, defaults;
@@ -353,16 +328,16 @@ TEST(settings_can_be_listed_and_set_again)
 	for (; settings_option(n, &o); n++) {
 		char dotted[64], why_buf[256] = "";
 		struct text why = TEXT_ON(why_buf);
-		unsigned index = 99;
 
 		snprintf(dotted, sizeof dotted, "%s.%s", o.section, o.key);
 		settings_defaults(&s);
-		CHECK_EQ(settings_set(&s, dotted, o.default_text, &index, &why), 0);
-		CHECK_EQ(index, n);
+		CHECK_EQ(settings_find(dotted, SETTINGS_DOTTED), n);
+		CHECK_EQ(settings_find(o.variable, SETTINGS_VARIABLE), n);
+		CHECK_EQ(settings_set(&s, n, o.default_text, &why), 0);
 		CHECK(memcmp(&s, &defaults, sizeof s) == 0);
 		CHECK(strlen(o.doc) > 10 && o.bounds[0] && o.variable[0]);
 	}
-	CHECK_EQ(n, option_count);
+	CHECK_EQ(n, SETTINGS_COUNT);
 	CHECK(settings_option(0, &o));
 	CHECK_STR(o.variable, "CPROF_OUTPUT_DIR");
 }
@@ -372,13 +347,15 @@ TEST(settings_set_says_why)
 	char buf[256] = "";
 	struct text why = TEXT_ON(buf);
 	struct settings s;
+	int hz = settings_find("cpu.hz", SETTINGS_DOTTED);
 
 	settings_defaults(&s);
-	CHECK_EQ(settings_set(&s, "cpu.hz", "x", NULL, &why), -EINVAL);
+	CHECK_EQ(settings_set(&s, (unsigned)hz, "x", &why), -EINVAL);
 	CHECK_STR(buf, "expected a number from 1 to 1000");
 	CHECK_EQ(s.cpu_hz, 100);
 	why = TEXT_ON(buf);
-	CHECK_EQ(settings_set(&s, "cpu.hs", "1", NULL, &why), -ENOENT);
+	CHECK_EQ(settings_find("cpu.hs", SETTINGS_DOTTED), -ENOENT);
+	CHECK(settings_explain("cpu.hs", SETTINGS_DOTTED, &why));
 	CHECK_STR(buf, "no such option; did you mean cpu.hz?");
 }
 

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * output/utf8: every string of a profile is valid UTF-8 without control characters.
+ * core/utf8: what is valid UTF-8, and making strings so.
  *
- * Pyroscope refuses a whole profile for one bad byte, and names, paths and command lines may hold
- * any.
+ * Every string of a profile is, without control characters: Pyroscope refuses a whole profile for
+ * one bad byte, and names, paths and command lines may hold any.
  */
-#ifndef CPROF_OUTPUT_UTF8_H
-#define CPROF_OUTPUT_UTF8_H
+#ifndef CPROF_CORE_UTF8_H
+#define CPROF_CORE_UTF8_H
 
 #include <stddef.h>
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "output/utf8.h"
+#include "core/utf8.h"
 
 #include "core/as_safe.h"
 
