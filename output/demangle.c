@@ -166,11 +166,20 @@ static size_t without_clone_suffix(const char *linkage, size_t n)
 	return n;
 }
 
+/* The length without "@plt" (output/plt), which is put back behind the readable name. */
+static size_t without_plt(const char *linkage, size_t n)
+{
+	static const char tail[] = "@plt";
+	size_t length = sizeof tail - 1;
+
+	return n > length && memcmp(linkage + n - length, tail, length) == 0 ? n - length : n;
+}
+
 void demangle_name(const struct demangler *d, const char *linkage, char name[DEMANGLE_OUTPUT_MAX])
 {
 	char input[DEMANGLE_INPUT_MAX];
 	struct text t = {.buf = name, .size = DEMANGLE_OUTPUT_MAX};
-	size_t n = text_length(linkage);
+	size_t whole = text_length(linkage), n = without_plt(linkage, whole), plt = n;
 	bool mangled = linkage[0] == '_' && (linkage[1] == 'Z' || linkage[1] == 'R');
 	bool named = false;
 
@@ -186,7 +195,9 @@ void demangle_name(const struct demangler *d, const char *linkage, char name[DEM
 			while (dot < n && input[dot] != '.')
 				dot++;
 			input[dot] = '\0';
-			if (!named && attempt(d, demangle_cxx, input, name, t.size)) {
+			if (named) {
+				t.len = text_length(name);
+			} else if (attempt(d, demangle_cxx, input, name, t.size)) {
 				named = true;
 				t.len = text_length(name);
 				text_bytes(&t, linkage + dot, n - dot);
@@ -197,5 +208,6 @@ void demangle_name(const struct demangler *d, const char *linkage, char name[DEM
 		t.len = 0;
 		text_bytes(&t, linkage, n);
 	}
+	text_bytes(&t, linkage + plt, whole - plt);
 	utf8_clean(name, text_length(name));
 }
