@@ -218,7 +218,7 @@ static uint32_t add_module_function(struct locations *l, const struct symbols_mo
 static int resolve_module(struct locations *l, const struct demangler *d, struct symbols_module *m,
 			  const struct sort_item *order, unsigned n)
 {
-	struct symbols_address *addresses = arena_alloc(l->arena, n * sizeof *addresses);
+	struct address *addresses = arena_alloc(l->arena, n * sizeof *addresses);
 	uint32_t unnamed = INTERN_FAILED, function = INTERN_FAILED;
 	const char *last = NULL;
 

@@ -61,7 +61,7 @@ static void done(void)
 
 static const char *name_of(struct symbols_module *m, const void *pc)
 {
-	struct symbols_address a = {.address = (uint64_t)pc};
+	struct address a = {.address = (uint64_t)pc};
 
 	(void)symbols_resolve(m, &arena, &a, 1);
 	return a.name ? a.name : "(none)";
@@ -101,7 +101,7 @@ TEST(symbols_size_is_respected)
 TEST(symbols_many_addresses_at_once)
 {
 	struct symbols_module m = module_of((void *)(uintptr_t)chosen_name);
-	static struct symbols_address a[20000];
+	static struct address a[20000];
 	unsigned named = 0, n = 0;
 
 	for (uint64_t at = m.info.start; at < m.info.limit && n < 20000; at += 3)
@@ -153,7 +153,7 @@ TEST(symbols_of_the_vdso)
 	/* Another kernel's vdso names nothing. */
 	uint8_t other[20] = {1};
 	m.info.build_id = other;
-	struct symbols_address a = {.address = m.info.start + 0x800};
+	struct address a = {.address = m.info.start + 0x800};
 	CHECK_EQ(symbols_resolve(&m, &arena, &a, 1), -ESTALE);
 	CHECK(a.name == NULL);
 	CHECK_STR(m.canonical_path, "[vdso]");
@@ -267,7 +267,7 @@ TEST(symbols_out_of_memory_is_an_error)
 {
 	struct symbols_module m = module_of((void *)(uintptr_t)chosen_name);
 	struct arena tiny = {.max_bytes = 1};
-	struct symbols_address a = {.address = (uint64_t)chosen_name};
+	struct address a = {.address = (uint64_t)chosen_name};
 
 	CHECK_EQ(symbols_resolve(&m, &tiny, &a, 1), -ENOMEM);
 	done();
