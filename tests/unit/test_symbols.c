@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "core/store.h"
+#include "output/elf.h"
 #include "tests/support/check.h"
 #include "tests/support/storebuild.h"
 
@@ -127,6 +128,32 @@ TEST(symbols_of_libc_lose_their_version_and_get_the_canonical_path)
 	CHECK_STR(name_of(&m, at), "hsearch_r");
 	CHECK(realpath(m.info.path, real) != NULL);
 	CHECK_STR(m.canonical_path, real);
+	done();
+}
+
+TEST(symbols_of_the_stubs_inside_libc_with_resolvers)
+{
+	struct symbols_module m = module_of(dlsym(RTLD_NEXT, "hsearch_r"));
+	unsigned named = 0, strlens = 0, stubs = 0;
+	int fd = open(m.path, O_RDONLY);
+	struct elf e;
+
+	CHECK_EQ(elf_open_fd(&e, fd), 0);
+	close(fd);
+	const struct elf_section *plt = &e.section[ELF_PLT];
+	for (uint64_t at = 16; at < plt->bytes; at += 16, stubs++) {
+		const char *name = name_of(&m, (char *)m.info.bias + plt->address + at);
+		size_t n = strlen(name);
+
+		named += n > 4 && strcmp(name + n - 4, "@plt") == 0;
+		strlens += strcmp(name, "strlen@plt") == 0;
+	}
+	if (stubs < 10) {
+		done();
+		SKIP("libc has no .plt");
+	}
+	CHECK(named > stubs / 2); /* all, with libc's debug file */
+	CHECK_EQ(strlens, 1);
 	done();
 }
 
