@@ -166,6 +166,17 @@ static size_t without_clone_suffix(const char *linkage, size_t n)
 	return n;
 }
 
+/* Version 0, or the hash that legacy names end with: "17h" and 16 digits. */
+static bool may_be_rust(const char *linkage)
+{
+	if (linkage[1] == 'R')
+		return true;
+	for (; *linkage; linkage++)
+		if (linkage[0] == '1' && linkage[1] == '7' && linkage[2] == 'h')
+			return true;
+	return false;
+}
+
 /* The length without "@plt" (output/plt), which is put back behind the readable name. */
 static size_t without_plt(const char *linkage, size_t n)
 {
@@ -190,14 +201,16 @@ void demangle_name(const struct demangler *d, const char *linkage, char name[DEM
 
 			memcpy(input, linkage, n);
 			input[n] = '\0';
-			named = attempt(d, demangle_rust, input, name, t.size);
+			named = may_be_rust(input) &&
+				attempt(d, demangle_rust, input, name, t.size);
 			/* C++ knows no dots; what is behind one (._omp_fn.0) is put back. */
 			while (dot < n && input[dot] != '.')
 				dot++;
 			input[dot] = '\0';
 			if (named) {
 				t.len = text_length(name);
-			} else if (attempt(d, demangle_cxx, input, name, t.size)) {
+			} else if (input[1] == 'Z' &&
+				   attempt(d, demangle_cxx, input, name, t.size)) {
 				named = true;
 				t.len = text_length(name);
 				text_bytes(&t, linkage + dot, n - dot);

@@ -274,7 +274,29 @@ int elf_symbol_name(const struct elf *e, enum elf_table_kind kind, uint64_t inde
 	return rc;
 }
 
-int elf_name(const struct elf *e, enum elf_table_kind kind, uint64_t name, char *buf, size_t size)
+/* As elf_read(), of few bytes, through the window. */
+static int read_near(const struct elf *e, struct elf_window *w, uint64_t at, void *buf, size_t n)
+{
+	if (!w || e->fd < 0)
+		return elf_read(e, at, buf, n);
+	if (at < w->at || n > w->bytes || at - w->at > w->bytes - n) {
+		if (!inside(e, at, n))
+			return -ENOEXEC;
+		uint64_t left = e->size_bytes - at;
+		size_t whole = left < sizeof w->data ? left : sizeof w->data;
+		int rc = elf_read(e, at, w->data, whole);
+
+		w->bytes = rc < 0 ? 0 : whole;
+		w->at = at;
+		if (rc < 0)
+			return rc;
+	}
+	memcpy(buf, w->data + (at - w->at), n);
+	return 0;
+}
+
+int elf_name_near(const struct elf *e, struct elf_window *w, enum elf_table_kind kind,
+		  uint64_t name, char *buf, size_t size)
 {
 	const struct elf_table *t = &e->table[kind];
 	size_t done = 0;
@@ -287,7 +309,7 @@ int elf_name(const struct elf *e, enum elf_table_kind kind, uint64_t name, char 
 		int rc;
 
 		n = left < n ? left : n;
-		rc = elf_read(e, t->strings_at + name + done, buf + done, n);
+		rc = read_near(e, w, t->strings_at + name + done, buf + done, n);
 		if (rc < 0)
 			return rc;
 		for (size_t i = 0; i < n; i++)
@@ -297,4 +319,9 @@ int elf_name(const struct elf *e, enum elf_table_kind kind, uint64_t name, char 
 	}
 	buf[done] = '\0';
 	return (int)done;
+}
+
+int elf_name(const struct elf *e, enum elf_table_kind kind, uint64_t name, char *buf, size_t size)
+{
+	return elf_name_near(e, NULL, kind, name, buf, size);
 }

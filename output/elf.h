@@ -77,8 +77,19 @@ int elf_read(const struct elf *e, uint64_t at, void *buf, size_t n);
 int elf_symbol_name(const struct elf *e, enum elf_table_kind kind, uint64_t index,
 		    uint64_t *ret_name);
 
-/* Copies a symbol's name, cut to size - 1 bytes; returns its length in buf, or -errno.
+/* What was last read of a file's strings: names of neighbours are mostly neighbours.  Starts with
+ * at and bytes 0; one for each file. */
+struct elf_window {
+	uint64_t at;
+	size_t bytes;
+	char data[4096];
+};
+
+/* Copies a symbol's name, cut to size - 1 bytes; returns its length in buf, or -errno.  The second
+ * form is for many names of one file.
  * Context: signal.  Allocates: no.  Locks: none. */
 int elf_name(const struct elf *e, enum elf_table_kind kind, uint64_t name, char *buf, size_t size);
+int elf_name_near(const struct elf *e, struct elf_window *w, enum elf_table_kind kind,
+		  uint64_t name, char *buf, size_t size);
 
 #endif

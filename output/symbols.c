@@ -23,6 +23,7 @@
 /* One pass over one table of one file. */
 struct pass {
 	const struct elf *elf;
+	struct elf_window *window;
 	enum elf_table_kind kind;
 	struct arena *arena;
 	struct address *addresses;
@@ -74,7 +75,7 @@ static bool reads_better(const char *name, const char *old)
 static const char *read_name(struct pass *p, const struct elf_symbol *s)
 {
 	char buf[SYMBOL_NAME_MAX];
-	int length = elf_name(p->elf, p->kind, s->name, buf, sizeof buf);
+	int length = elf_name_near(p->elf, p->window, p->kind, s->name, buf, sizeof buf);
 
 	if (length <= 0)
 		return NULL;
@@ -121,9 +122,13 @@ static bool consider(void *opaque, const struct elf_symbol *s)
  * dynsym. */
 static int name_list(const struct job *j, const struct elf *e, struct address *list, unsigned n)
 {
+	struct elf_window window;
+
+	window.at = window.bytes = 0;
 	for (enum elf_table_kind kind = ELF_SYMTAB; kind < ELF_TABLES; kind++) {
 		struct pass p = {
 			.elf = e,
+			.window = &window,
 			.kind = kind,
 			.arena = j->arena,
 			.addresses = list,

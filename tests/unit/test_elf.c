@@ -241,6 +241,44 @@ TEST(elf_name_is_cut_and_bounded)
 	free(image);
 }
 
+struct twice {
+	const struct elf *e;
+	struct elf_window window;
+	unsigned seen, different;
+};
+
+static bool read_twice(void *opaque, const struct elf_symbol *s)
+{
+	struct twice *t = opaque;
+	char near[2048], plain[2048];
+	int a = elf_name(t->e, ELF_SYMTAB, s->name, plain, sizeof plain);
+	int b = elf_name_near(t->e, &t->window, ELF_SYMTAB, s->name, near, sizeof near);
+
+	t->seen++;
+	t->different += a != b || strcmp(plain, near) != 0;
+	return true;
+}
+
+TEST(elf_names_through_a_window_are_the_same)
+{
+	int fd = open("/proc/self/exe", O_RDONLY);
+	static struct twice t;
+	struct elf e;
+
+	CHECK_EQ(elf_open_fd(&e, fd), 0);
+	t.e = &e;
+	CHECK_EQ(elf_symbols(&e, ELF_SYMTAB, read_twice, &t), 0);
+	CHECK(t.seen > 300);
+	CHECK_EQ(t.different, 0);
+	close(fd);
+	/* An error leaves nothing behind that a later name could be read from. */
+	e.fd = open("/dev/null", O_RDONLY);
+	char name[64];
+	CHECK(elf_name_near(&e, &t.window, ELF_SYMTAB, 1, name, sizeof name) < 0);
+	CHECK_EQ(t.window.bytes, 0);
+	close(e.fd);
+}
+
 static uint64_t seed = 88172645463325252u;
 static uint64_t next_random(void)
 {
