@@ -24,7 +24,7 @@ int elf_read(const struct elf *e, uint64_t at, void *buf, size_t n)
 		return 0;
 	}
 	for (size_t done = 0; done < n;) {
-		ssize_t got = sys_pread(e->fd, (char *)buf + done, n - done, at + done);
+		ssize_t got = sys_pread(e->fd, (char *)buf + done, n - done, e->base + at + done);
 
 		if (got < 0)
 			return (int)got;
@@ -40,8 +40,7 @@ static bool inside(const struct elf *e, uint64_t at, uint64_t n)
 	return at <= e->size_bytes && n <= e->size_bytes - at;
 }
 
-/* Looks for the build id in one run of notes. */
-static void scan_notes(struct elf *e, uint64_t at, uint64_t bytes, uint64_t align)
+void elf_scan_notes(struct elf *e, uint64_t at, uint64_t bytes, uint64_t align)
 {
 	uint64_t pad = align == 8 ? 7 : 3;
 
@@ -79,7 +78,7 @@ static void scan_segments(struct elf *e, const Elf64_Ehdr *head)
 		if (elf_read(e, head->e_phoff + i * sizeof segment, &segment, sizeof segment) < 0)
 			return;
 		if (segment.p_type == PT_NOTE)
-			scan_notes(e, segment.p_offset, segment.p_filesz, segment.p_align);
+			elf_scan_notes(e, segment.p_offset, segment.p_filesz, segment.p_align);
 	}
 }
 
@@ -148,7 +147,7 @@ static void add_section(struct elf *e, const Elf64_Ehdr *head, const struct elf_
 	else if (s->sh_type == SHT_DYNSYM)
 		add_table(e, head, s, ELF_DYNSYM);
 	else if (s->sh_type == SHT_NOTE && !e->build_id_bytes)
-		scan_notes(e, s->sh_offset, s->sh_size, s->sh_addralign);
+		elf_scan_notes(e, s->sh_offset, s->sh_size, s->sh_addralign);
 	else if (is_data || s->sh_type == SHT_RELA)
 		add_named_section(e, names, s);
 }

@@ -33,6 +33,7 @@ enum elf_section_kind {
 struct elf {
 	int fd;		      /* -1: memory */
 	const uint8_t *image; /* when fd is -1 */
+	uint64_t base;	      /* of fd: where in it the file begins, see output/loaded */
 	uint64_t size_bytes;
 	uint8_t build_id[ELF_BUILD_ID_MAX];
 	unsigned build_id_bytes; /* 0: none */
@@ -70,6 +71,10 @@ int elf_symbols(const struct elf *e, enum elf_table_kind kind,
 /* Exactly n bytes at an offset of the file: 0, -ENOEXEC when it has not that many, or the error.
  * Context: signal.  Allocates: no.  Locks: none. */
 int elf_read(const struct elf *e, uint64_t at, void *buf, size_t n);
+
+/* Takes the build id from a run of notes, if it is there.
+ * Context: signal.  Allocates: no.  Locks: none. */
+void elf_scan_notes(struct elf *e, uint64_t at, uint64_t bytes, uint64_t align);
 
 /* The name of symbol number `index` of a table, defined or not, for elf_name(); -ENOEXEC when there is
  * none.

@@ -10,6 +10,7 @@
 #include "output/debug_data.h"
 #include "output/debug_file.h"
 #include "output/elf.h"
+#include "output/loaded.h"
 #include "output/plt.h"
 #include "output/vdso.h"
 
@@ -295,6 +296,20 @@ static int try_map_files(struct job *j)
 	return try_file(j, path);
 }
 
+/* The file is gone, but the module may still be in our memory. */
+static int name_from_memory(const struct job *j)
+{
+	struct elf e;
+	int fd = loaded_open(&e, j->module->info.bias), rc = 0;
+
+	if (fd < 0)
+		return 0;
+	if (e.build_id_bytes && is_same_binary(j->module, &e))
+		rc = name_from(j, &e);
+	sys_close(fd);
+	return rc == -ENOMEM ? rc : 0;
+}
+
 static int try_vdso(const struct job *j)
 {
 	struct elf e;
@@ -327,8 +342,10 @@ int symbols_resolve(struct symbols_module *m, struct arena *a, struct address *a
 		rc = try_file(&j, "/proc/thread-self/exe");
 	if (rc < 0 && rc != -ENOMEM && m->info.build_id_bytes)
 		rc = try_map_files(&j) == 0 ? 0 : rc;
+	if (rc == 0 || rc == -ENOMEM || n == 0)
+		return rc;
 	/* The file is gone, but its build is known. */
-	if (rc < 0 && rc != -ENOMEM && n && name_from_debug_file(&j, NULL) < 0)
-		rc = -ENOMEM;
+	if (name_from_memory(&j) < 0 || (wants_names(&j) && name_from_debug_file(&j, NULL) < 0))
+		return -ENOMEM;
 	return rc;
 }

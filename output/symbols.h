@@ -34,7 +34,8 @@ struct symbols_module {
  * path, the main program's /proc/self/exe, the segment's /proc/self/map_files link (both fit only
  * when this process runs the same binary, which the build id tells).  From the one that fits come
  * its PLT, symtab and dynsym; what is still unnamed is looked for in its debug file, then in its
- * .gnu_debugdata.  Where no file fits, the debug file is found by the recorded build id alone.  The
+ * .gnu_debugdata.  Where no file fits, exported functions are read from our own memory when the module
+ * is there, and the debug file is found by the recorded build id alone.  The
  * vdso is read from our own memory when its build id is the recorded one.  0 or the error of the last
  * file; -ESTALE: no file with the recorded build id.  Stack use: 24 KiB.
  * Context: own (signal-safe).  Allocates: arena, and for a while one of its own.  Locks: none. */

@@ -218,6 +218,42 @@ TEST(symbols_of_a_deleted_main_program_come_from_its_link)
 	done();
 }
 
+TEST(symbols_of_a_removed_library_that_is_loaded_come_from_memory)
+{
+	char dir[] = "/tmp/cprof-loaded-XXXXXX", command[512], path[64];
+	static const char *const styles[] = {"gnu", "sysv", "both"};
+
+	CHECK(mkdtemp(dir) != NULL);
+	for (unsigned i = 0; i < 3; i++) {
+		snprintf(path, sizeof path, "%s/%s.so", dir, styles[i]);
+		snprintf(command, sizeof command,
+			 "echo 'int f(int x) { return x * 3; } static int g(int x) { return x * "
+			 "f(x); } "
+			 "int (*p)(int) = g;' | gcc -O1 -fno-inline -shared -fPIC "
+			 "-Wl,--build-id,--hash-style=%s -x c - -o %s",
+			 styles[i], path);
+		CHECK_EQ(system(command), 0);
+		void *library = dlopen(path, RTLD_NOW);
+		CHECK(library != NULL);
+		void *f = dlsym(library, "f"), *g = *(void **)dlsym(library, "p");
+		CHECK_EQ(unlink(path), 0);
+		struct symbols_module m = module_of(f);
+		m.info.start = m.info.limit = 0; /* as if map_files could not be read */
+		CHECK_STR(name_of(&m, f), "f");
+		CHECK_STR(name_of(&m, g), "(none)"); /* only .symtab knew it */
+		uint8_t other[20];
+		memcpy(other, m.info.build_id, sizeof other);
+		other[0] ^= 1;
+		m.info.build_id = other; /* another process's */
+		CHECK_STR(name_of(&m, f), "(none)");
+		CHECK_EQ(dlclose(library), 0);
+		other[0] ^= 1;
+		CHECK_STR(name_of(&m, f), "(none)"); /* not a fault */
+		done();
+	}
+	CHECK_EQ(rmdir(dir), 0);
+}
+
 TEST(symbols_without_a_path_or_with_a_relative_one)
 {
 	struct symbols_module m = module_of((void *)(uintptr_t)chosen_name);
