@@ -42,8 +42,8 @@ objcopy --only-keep-debug "$programs/conf_hot" "$scratch/linked.debug" &&
 	objcopy --strip-debug --only-keep-debug "$programs/conf_hot" "$scratch/mini" && xz "$scratch/mini" &&
 	objcopy --add-section ".gnu_debugdata=$scratch/mini.xz" "$scratch/stripped" "$scratch/packed" || exit 1
 cat > "$scratch/jit.js" << 'JS'
-function compiled(k) { let s = 0; for (let i = 0; i < 1000; i++) s += Math.sqrt(i * k); return s; }
-function work() { let t = 0; const end = Date.now() + 500; while (Date.now() < end) for (let i = 0; i < 100; i++) t += compiled(i); return t; }
+function fib(n) { return n < 2 ? n : fib(n - 1) + fib(n - 2); }
+function work() { let t = 0; while (process.cpuUsage().user < 700000) t += fib(20); return t; }
 console.log(work() > 0, process.pid);
 JS
 (
@@ -60,7 +60,9 @@ JS
 	for s in "${stubs[@]}"; do record "plt_$s" "$scratch/plt_$s" & done
 	record linked "$scratch/linked" 600 &
 	record packed "$scratch/packed" 600 &
-	command -v node > /dev/null && record jit node --perf-basic-prof --interpreted-frames-native-stack "$scratch/jit.js" &
+	record trampoline "$programs/conf_trampoline" &
+	command -v node > /dev/null && record jit node --perf-basic-prof --interpreted-frames-native-stack \
+		--no-logfile-per-isolate --logfile="$scratch/v8.log" "$scratch/jit.js" &
 	CPROF_CPU_HZ=1000 CPROF_CPU_THREAD_ID=yes record stacks "$programs/conf_stacks" &
 	sleep 0.5 # the program is running by now; another one takes its name
 	cp "$programs/conf_cxx" "$scratch/other"
@@ -185,13 +187,16 @@ for how in linked packed; do
 	claim "names symbols_${how}_to_a_stripped_program" "$("$RAW" --sums $how.pb.gz | head -1)" \
 		eval '"$RAW" --sums $how.pb.gz | grep -q "^hot;outer;main;" && ! "$RAW" --functions $how.pb.gz | grep -q "^\[$how\]"'
 done
-jit() { "$RAW" --sums jit.pb.gz | grep -q 'JS:\*compiled .*jit.js:1:18;.*JS:[*~^]work .*jit.js:2:14;.*node::Start.*;_start'; }
+jit() { "$RAW" --sums jit.pb.gz | grep -q 'JS:\*fib .*jit.js:1:13;.*JS:.work .*jit.js:2:14;.*JS:~ .*jit.js:1:1;.*node::Start.*;_start'; }
 if [ -f jit.pb.gz ]; then
 	claim "names compiled_and_interpreted_code_and_the_stack_below" "$("$RAW" --sums jit.pb.gz | head -1 | cut -c1-400)" jit
 	rm -f "/tmp/perf-$(awk '{ print $2 }' jit.log).map"
 else
 	echo "skip names compiled_and_interpreted_code_and_the_stack_below: node is not installed"
 fi
+claim "names code_that_python_makes_and_the_stack_below" "$("$RAW" --sums trampoline.pb.gz | head -1)" \
+	eval '"$RAW" --sums trampoline.pb.gz | grep -q "^burn;evaluate;py::framed:/app.py;evaluate;py::padded:/app.py;evaluate;main;.*_start;"'
+rm -f "/tmp/perf-$(awk '/^pid/ { print $2 }' trampoline.log).map"
 # A killed process's code, by the command: the vdso from its own memory, a program replaced since then by its
 # debug file.
 killed() { # NAME PROGRAM ARGS...
