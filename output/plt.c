@@ -147,9 +147,11 @@ static int apply(struct run *r, const Elf64_Rela *rela)
 
 		if (++r->work > WORK_MAX)
 			return -ENOEXEC;
-		if (name)
+		if (name) {
 			r->list[index].name = name;
-		else if (r->resolver_count < r->slot_count)
+			r->list[index].symbol_start =
+				r->list[index].address; /* no symbol is nearer */
+		} else if (r->resolver_count < r->slot_count)
 			r->resolvers[r->resolver_count++] = (struct sort_item){
 				.key = (uint64_t)rela->r_addend + r->bias, .value = index};
 	}

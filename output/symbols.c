@@ -237,10 +237,10 @@ static int name_from_debug_file(const struct job *j, const struct elf *e)
 	struct debug_link link;
 	struct stat st;
 
-	if (e && debug_link_read(e, &link) == 0 && sys_fstat(e->fd, &st) == 0) {
-		request.link = &link;
+	if (e && sys_fstat(e->fd, &st) == 0)
 		request.owner = st.st_uid;
-	}
+	if (e && debug_link_read(e, &link) == 0)
+		request.link = &link;
 	return debug_file_find(&request, name_from_opaque, (void *)j) == -ENOMEM ? -ENOMEM : 0;
 }
 
