@@ -35,6 +35,9 @@ gcc -O2 -no-pie -o "$scratch/plt_fixed" tests/conformance/plt.c "$scratch/libtin
 if command -v ld.lld > /dev/null; then
 	gcc -O2 -fuse-ld=lld -o "$scratch/plt_lld" tests/conformance/plt.c "$scratch/libtiny.so" && stubs+=(lld)
 fi
+# A library whose program headers are where BOLT leaves them.
+mkdir "$scratch/moved" && python3 tests/conformance/move_headers.py "$scratch/libtiny.so" "$scratch/moved/libtiny.so" &&
+	gcc -O2 -o "$scratch/moved_to" tests/conformance/plt.c "$scratch/moved/libtiny.so" || exit 1
 # Symbols apart: beside the program with a link, and packed inside of it.
 objcopy --only-keep-debug "$programs/conf_hot" "$scratch/linked.debug" &&
 	strip -o "$scratch/linked" "$programs/conf_hot" &&
@@ -58,6 +61,7 @@ JS
 	record fixed "$scratch/fixed" 600 &
 	record replaced "$scratch/replaced" 1000 &
 	for s in "${stubs[@]}"; do record "plt_$s" "$scratch/plt_$s" & done
+	record moved "$scratch/moved_to" &
 	record linked "$scratch/linked" 600 &
 	record packed "$scratch/packed" 600 &
 	record trampoline "$programs/conf_trampoline" &
@@ -183,6 +187,8 @@ for s in "${stubs[@]}"; do
 	claim "names plt_stub_laid_out_${s}_is_named" "$("$RAW" --sums "plt_$s.pb.gz" | head -3 | tr '\n' ' ')" \
 		eval '"$RAW" --sums "plt_$s.pb.gz" | grep -q "^tiny@plt;main;"'
 done
+claim "names library_whose_program_headers_have_moved" "$("$RAW" --sums moved.pb.gz | head -3 | tr '\n' ' ')" \
+	eval '"$RAW" --sums moved.pb.gz | grep -q "^tiny;main;"'
 for how in linked packed; do
 	claim "names symbols_${how}_to_a_stripped_program" "$("$RAW" --sums $how.pb.gz | head -1)" \
 		eval '"$RAW" --sums $how.pb.gz | grep -q "^hot;outer;main;" && ! "$RAW" --functions $how.pb.gz | grep -q "^\[$how\]"'
