@@ -131,8 +131,9 @@ static bool attempt(const struct demangler *d,
 /* One of the words that compilers append, at s, length n. */
 static bool is_clone_word(const char *s, size_t n)
 {
-	static const char words[][12] = {"cold", "part",     "constprop", "isra",
-					 "llvm", "lto_priv", "clone",	  "localalias"};
+	static const char words[][12] = {"cold",       "warm",	      "part",	  "constprop",
+					 "isra",       "llvm",	      "lto_priv", "clone",
+					 "localalias", "specialized", "__uniq"};
 
 	for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
 		if (text_length(words[i]) == n && memcmp(words[i], s, n) == 0)

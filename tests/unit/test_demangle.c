@@ -76,6 +76,10 @@ TEST(demangle_clone_suffixes_go_and_outlined_bodies_stay)
 	CHECK_STR(readable("foo.constprop.0.isra.0"), "foo");
 	CHECK_STR(readable("foo.isra.0.cold"), "foo");
 	CHECK_STR(readable("foo.lto_priv.0.cold"), "foo");
+	CHECK_STR(readable("foo.warm"), "foo");
+	CHECK_STR(readable("foo.cold.0"), "foo");
+	CHECK_STR(readable("_ZL3foov.__uniq.175283929876543210.llvm.1234"), "foo");
+	CHECK_STR(readable("foo.specialized.1"), "foo");
 	CHECK_STR(readable("_Z3foov.cold"), "foo");
 	CHECK_STR(readable("_Z3foov.part.12"), "foo");
 	CHECK_STR(readable("foo._omp_fn.0"), "foo._omp_fn.0");
