@@ -217,6 +217,61 @@ static uint32_t add_module_function(struct locations *l, const struct symbols_mo
 	return add_function(l, NULL, name);
 }
 
+static void add_note(struct locations *l, const struct text *t)
+{
+	const char *copy = arena_strndup(l->arena, t->buf, t->len);
+
+	if (copy && l->note_count < sizeof l->notes / sizeof l->notes[0])
+		l->notes[l->note_count++] = copy;
+}
+
+static void note_perf_map(struct locations *l, const char *what, const char *why)
+{
+	char line[160];
+	struct text t = TEXT_ON(line);
+
+	text_str(&t, "cprof: /tmp/perf-");
+	text_u64(&t, l->view->header->pid);
+	text_str(&t, ".map: ");
+	text_str(&t, what);
+	text_str(&t, why);
+	add_note(l, &t);
+}
+
+static void count_names(struct locations *l, const char *path, unsigned named, unsigned unnamed)
+{
+	l->named += named;
+	l->unnamed += unnamed;
+	if (unnamed > l->worst_count) {
+		l->worst_count = unnamed;
+		l->worst = path;
+	}
+}
+
+/* From one in a hundred on, unnamed code is worth a word on what would name it. */
+static void note_unnamed(struct locations *l)
+{
+	char line[640];
+	struct text t = TEXT_ON(line);
+
+	if (l->unnamed * UINT64_C(100) < (uint64_t)l->named + l->unnamed || !l->unnamed)
+		return;
+	text_str(&t, "cprof: ");
+	text_u64(&t, l->unnamed);
+	text_str(&t, " of ");
+	text_u64(&t, (uint64_t)l->named + l->unnamed);
+	text_str(&t, " code addresses have no name, ");
+	text_u64(&t, l->worst_count);
+	if (l->worst) {
+		text_str(&t, " of them in ");
+		text_str(&t, l->worst);
+		text_str(&t, ", whose symbols are not installed");
+	} else {
+		text_str(&t, " of them in code that was made at run time and is in no perf map");
+	}
+	add_note(l, &t);
+}
+
 /* Names the locations that order[0..n) stand for, all of one module, by address. */
 static int resolve_module(struct locations *l, const struct demangler *d, struct symbols_module *m,
 			  const struct sort_item *order, unsigned n)
@@ -224,6 +279,7 @@ static int resolve_module(struct locations *l, const struct demangler *d, struct
 	struct address *addresses = arena_alloc(l->arena, n * sizeof *addresses);
 	uint32_t unnamed = INTERN_FAILED, function = INTERN_FAILED;
 	const char *last = NULL;
+	unsigned named = 0;
 
 	if (!addresses)
 		return -ENOMEM;
@@ -238,18 +294,18 @@ static int resolve_module(struct locations *l, const struct demangler *d, struct
 			if (unnamed == INTERN_FAILED)
 				unnamed = add_module_function(l, m);
 			function = unnamed;
-			l->unnamed++;
 		} else {
 			/* Addresses of one symbol are neighbours and share its name's pointer. */
 			if (linkage != last)
 				function = add_function(l, d, linkage);
-			l->named++;
+			named++;
 		}
 		last = linkage;
 		if (function == INTERN_FAILED)
 			return -ENOMEM;
 		l->list[order[i].value].function = function;
 	}
+	count_names(l, m->canonical_path, named, n - named);
 	return 0;
 }
 
@@ -279,16 +335,6 @@ static uint64_t process_began_ns(const struct store_header *h)
 		       : 0;
 }
 
-static void note_perf_map(struct locations *l, const char *what)
-{
-	struct text t = TEXT_ON(l->note);
-
-	text_str(&t, "cprof: /tmp/perf-");
-	text_u64(&t, l->view->header->pid);
-	text_str(&t, ".map: ");
-	text_str(&t, what);
-}
-
 static int name_by_perf_map(struct locations *l, struct address *addresses, unsigned n)
 {
 	const struct store_header *h = l->view->header;
@@ -297,18 +343,12 @@ static int name_by_perf_map(struct locations *l, struct address *addresses, unsi
 	int rc = perf_map_open(&map, h->pid, h->uid, process_began_ns(h), &why);
 
 	if (rc < 0) {
-		if (rc != -ENOENT) {
-			char line[96];
-			struct text t = TEXT_ON(line);
-
-			text_str(&t, "not used, since ");
-			text_str(&t, why);
-			note_perf_map(l, line);
-		}
+		if (rc != -ENOENT)
+			note_perf_map(l, "not used, since ", why);
 		return 0;
 	}
 	if (map.size_bytes > PERF_MAP_BYTES_MAX)
-		note_perf_map(l, "larger than 64 MiB; what is in its middle was not read");
+		note_perf_map(l, "larger than 64 MiB; what is in its middle was not read", "");
 	rc = perf_map_resolve(&map, l->arena, addresses, n);
 	perf_map_close(&map);
 	return rc;
@@ -319,6 +359,7 @@ static int name_by_perf_map(struct locations *l, struct address *addresses, unsi
 static int resolve_anonymous(struct locations *l, const struct sort_item *order, unsigned n)
 {
 	struct address *addresses = arena_alloc(l->arena, n * sizeof *addresses);
+	unsigned named = 0;
 
 	if (!addresses)
 		return -ENOMEM;
@@ -330,12 +371,12 @@ static int resolve_anonymous(struct locations *l, const struct sort_item *order,
 		const char *name = addresses[i].name;
 		uint32_t function = add_function(l, NULL, name ? name : NAME_UNKNOWN);
 
-		l->named += name != NULL;
-		l->unnamed += name == NULL;
+		named += name != NULL;
 		l->list[order[i].value].function = function;
 		if (function == INTERN_FAILED)
 			return -ENOMEM;
 	}
+	count_names(l, NULL, named, n - named);
 	return 0;
 }
 
@@ -365,6 +406,7 @@ int locations_resolve(struct locations *l)
 		i = end;
 	}
 	demangle_stop(&d);
+	note_unnamed(l);
 	return rc;
 }
 

@@ -39,7 +39,11 @@ struct locations {
 	const char **function_names;	 /* the readable ones, by number in functions */
 	unsigned function_capacity;
 	unsigned named, unnamed; /* locations that are code, with and without a symbol */
-	char note[160];		 /* what should be said about the names, "": nothing */
+	/* Who has most of the unnamed ones: a path, NULL for code that is in no file. */
+	const char *worst;
+	unsigned worst_count;
+	const char *notes[2]; /* what should be said about the names */
+	unsigned note_count;
 	char exe[sizeof((struct store_header *)0)->exe];
 	char cwd[sizeof((struct store_header *)0)->cwd];
 };

@@ -121,6 +121,9 @@ TEST(export_names_compiled_code_by_the_perf_map)
 	begin(4 << 20);
 	CHECK(names_anonymous_code("[unknown]"));
 	CHECK_EQ(result.unnamed_per_mille, 1000);
+	CHECK(has_comment(
+		"cprof: 1 of 1 code addresses have no name, 1 of them in code that was made "
+		"at run time and is in no perf map"));
 	end();
 	CHECK((f = fopen(map, "w")) != NULL);
 	fputs("7f0012345600 100 JS:*_Z3foov /x.js:1:2 \xff\n", f);
@@ -238,6 +241,22 @@ TEST(export_counts_frames_without_a_name)
 	storebuild_add(&store, frames, 4, 0, 1);
 	CHECK_EQ(dump(NULL), 0);
 	CHECK_EQ(result.unnamed_per_mille, 250);
+	read_back();
+	char comment[640];
+	snprintf(
+		comment, sizeof comment,
+		"cprof: 1 of 4 code addresses have no name, 1 of them in %s, whose symbols are not "
+		"installed",
+		store.header->exe);
+	CHECK(has_comment(comment));
+	end();
+	begin(4 << 20);
+	add_sample(1); /* all named: nothing to say */
+	CHECK_EQ(dump(NULL), 0);
+	read_back();
+	CHECK_EQ(result.unnamed_per_mille, 0);
+	for (size_t i = 0; i < raw.profile->n_comment; i++)
+		CHECK(!strstr(rawprof_string(&raw, raw.profile->comment[i]), "have no name"));
 	end();
 }
 
