@@ -97,7 +97,7 @@ static uint64_t count_symbols(const struct elf *e, const struct dynamic *d)
 	return 0;
 }
 
-static int read_module(struct elf *e)
+int loaded_read(struct elf *e)
 {
 	struct dynamic d = {0};
 	uint64_t dynamic_at = 0;
@@ -138,7 +138,7 @@ int loaded_open(struct elf *e, uint64_t bias)
 	if (fd < 0)
 		return fd;
 	*e = (struct elf){.fd = fd, .base = bias, .size_bytes = INT64_MAX - bias};
-	int rc = read_module(e);
+	int rc = loaded_read(e);
 	if (rc == 0)
 		return fd;
 	sys_close(fd);

@@ -21,4 +21,9 @@
  * Context: own (signal-safe).  Allocates: a descriptor.  Locks: none. */
 int loaded_open(struct elf *e, uint64_t bias);
 
+/* The second half of it: e says where to read, from `base` on; the rest is filled in.  0, -ENOENT or
+ * -ENOEXEC.
+ * Context: signal.  Allocates: no.  Locks: none. */
+int loaded_read(struct elf *e);
+
 #endif
