@@ -61,13 +61,19 @@ $(B)/obj/cli/flame_page.o: $(B)/gen/cli/flame.js.inc $(B)/gen/cli/flame.css.inc
 # The given libraries, inside the host: static, hidden, and cut off from the host's malloc and stdio.
 # Every symbol that they import from libc and that is not a leaf function is bound to vendor_* (output/vendor.c).
 AR_DIR := $(shell $(CC) -print-file-name=libz.a | xargs dirname)
+# What lzma_stream_decoder() reaches; no thread, and of libc malloc and the leaf functions only.
+XZ_DECODER := common stream_decoder stream_flags_decoder stream_flags_common block_decoder block_header_decoder \
+	      block_util filter_common filter_decoder filter_flags_decoder index_hash vli_decoder vli_size check \
+	      crc32_fast crc32_table crc64_fast crc64_table sha256 lz_decoder lzma_decoder lzma2_decoder delta_common \
+	      delta_decoder simple_coder simple_decoder x86 powerpc ia64 arm armthumb arm64 sparc
 VENDOR_BIND := malloc calloc realloc free __assert_fail __sprintf_chk __snprintf_chk sprintf snprintf \
 	       __ctype_b_loc fopen64 fgets fclose
 $(B)/vendor.o: Makefile
 	@mkdir -p $(B)/vendor
 	cd $(B)/vendor && ar x $(AR_DIR)/libiberty.a cp-demangle.o rust-demangle.o safe-ctype.o && \
 	  ar x $(AR_DIR)/libz.a deflate.o trees.o adler32.o crc32.o zutil.o && ar x $(AR_DIR)/libprotobuf-c.a protobuf-c.o && \
-	  ar x $(AR_DIR)/libinih.a ini.c.o
+	  ar x $(AR_DIR)/libinih.a ini.c.o && \
+	  ar x $(AR_DIR)/liblzma.a $(XZ_DECODER:%=liblzma_la-%.o)
 	ld -r -o $@.raw $(B)/vendor/*.o
 	objcopy $(foreach s,$(VENDOR_BIND),--redefine-sym $(s)=vendor_$(s)) $@.raw $@
 
@@ -116,11 +122,11 @@ include tests/oracle/oracle.mk
 # ---- what people type ----
 
 # Build needs, then what the demo and the checks need beyond them.
-NEED_BUILD := gcc make binutils libc6-dev libprotobuf-c-dev protobuf-c-compiler zlib1g-dev libiberty-dev libinih-dev
+NEED_BUILD := gcc make binutils libc6-dev libprotobuf-c-dev protobuf-c-compiler zlib1g-dev libiberty-dev libinih-dev liblzma-dev
 NEED_DEMO  := redis-server redis-tools
 NEED_CHECK := g++ clang clang-format golang-go libunwind-dev python3 sqlite3 nodejs gawk perl git file procps graphviz \
 	      util-linux nginx-light apache2-utils postgresql memcached libmemcached-tools stress-ng \
-	      libxml2-utils mandoc
+	      libxml2-utils mandoc xz-utils pkg-config
 
 demo:
 	@tests/support/need $(NEED_BUILD) $(NEED_DEMO)

@@ -131,8 +131,9 @@ static bool attempt(const struct demangler *d,
 /* One of the words that compilers append, at s, length n. */
 static bool is_clone_word(const char *s, size_t n)
 {
-	static const char words[][12] = {"cold", "part",     "constprop", "isra",
-					 "llvm", "lto_priv", "clone",	  "localalias"};
+	static const char words[][12] = {"cold",       "warm",	      "part",	  "constprop",
+					 "isra",       "llvm",	      "lto_priv", "clone",
+					 "localalias", "specialized", "__uniq"};
 
 	for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
 		if (text_length(words[i]) == n && memcmp(words[i], s, n) == 0)
@@ -166,11 +167,31 @@ static size_t without_clone_suffix(const char *linkage, size_t n)
 	return n;
 }
 
+/* Version 0, or the hash that legacy names end with: "17h" and 16 digits. */
+static bool may_be_rust(const char *linkage)
+{
+	if (linkage[1] == 'R')
+		return true;
+	for (; *linkage; linkage++)
+		if (linkage[0] == '1' && linkage[1] == '7' && linkage[2] == 'h')
+			return true;
+	return false;
+}
+
+/* The length without "@plt" (output/plt), which is put back behind the readable name. */
+static size_t without_plt(const char *linkage, size_t n)
+{
+	static const char tail[] = "@plt";
+	size_t length = sizeof tail - 1;
+
+	return n > length && memcmp(linkage + n - length, tail, length) == 0 ? n - length : n;
+}
+
 void demangle_name(const struct demangler *d, const char *linkage, char name[DEMANGLE_OUTPUT_MAX])
 {
 	char input[DEMANGLE_INPUT_MAX];
 	struct text t = {.buf = name, .size = DEMANGLE_OUTPUT_MAX};
-	size_t n = text_length(linkage);
+	size_t whole = text_length(linkage), n = without_plt(linkage, whole), plt = n;
 	bool mangled = linkage[0] == '_' && (linkage[1] == 'Z' || linkage[1] == 'R');
 	bool named = false;
 
@@ -181,12 +202,16 @@ void demangle_name(const struct demangler *d, const char *linkage, char name[DEM
 
 			memcpy(input, linkage, n);
 			input[n] = '\0';
-			named = attempt(d, demangle_rust, input, name, t.size);
+			named = may_be_rust(input) &&
+				attempt(d, demangle_rust, input, name, t.size);
 			/* C++ knows no dots; what is behind one (._omp_fn.0) is put back. */
 			while (dot < n && input[dot] != '.')
 				dot++;
 			input[dot] = '\0';
-			if (!named && attempt(d, demangle_cxx, input, name, t.size)) {
+			if (named) {
+				t.len = text_length(name);
+			} else if (input[1] == 'Z' &&
+				   attempt(d, demangle_cxx, input, name, t.size)) {
 				named = true;
 				t.len = text_length(name);
 				text_bytes(&t, linkage + dot, n - dot);
@@ -197,5 +222,6 @@ void demangle_name(const struct demangler *d, const char *linkage, char name[DEM
 		t.len = 0;
 		text_bytes(&t, linkage, n);
 	}
+	text_bytes(&t, linkage + plt, whole - plt);
 	utf8_clean(name, text_length(name));
 }

@@ -3,9 +3,10 @@
  * output/demangle: from a linkage name to the name that people read.
  *
  * The rule: template arguments stay, the parameter list and the return type go; a clone suffix that
- * the compiler appended (.cold, .part.N, .constprop.N, .isra.N, .lto_priv.N, .llvm.N, .localalias)
- * goes, so that the pieces of a function share one name, while an outlined body (._omp_fn.N) stays.
- * What cannot be demangled keeps its linkage name.  The result is valid UTF-8 without control
+ * the compiler appended (.cold, .part.N, .constprop.N, .isra.N, .lto_priv.N, .localalias; clang's
+ * .llvm.N, .specialized.N, .__uniq.N; BOLT's .warm) goes, so that the pieces of a function share one name, while an outlined body (._omp_fn.N) stays.
+ * The "@plt" of a stub stays behind the readable name.  What cannot be demangled keeps its linkage
+ * name.  The result is valid UTF-8 without control
  * characters.
  *
  * libiberty's demanglers work in arrays on the stack whose size grows with the square of the input:

@@ -12,9 +12,10 @@
 #define SEGMENTS_MAX	256u
 #define NOTES_BYTES_MAX 65536u
 #define BLOCK_SYMBOLS	256u
+#define BLOCK_SECTIONS	16u
+#define SECTION_NAME	16u /* the longest that we look for, with its NUL */
 
-/* Exactly n bytes at an offset: 0, -ENOEXEC when the file has not that many, or the error. */
-static int elf_read(const struct elf *e, uint64_t at, void *buf, size_t n)
+int elf_read(const struct elf *e, uint64_t at, void *buf, size_t n)
 {
 	if (at > e->size_bytes || n > e->size_bytes - at)
 		return -ENOEXEC;
@@ -23,7 +24,7 @@ static int elf_read(const struct elf *e, uint64_t at, void *buf, size_t n)
 		return 0;
 	}
 	for (size_t done = 0; done < n;) {
-		ssize_t got = sys_pread(e->fd, (char *)buf + done, n - done, at + done);
+		ssize_t got = sys_pread(e->fd, (char *)buf + done, n - done, e->base + at + done);
 
 		if (got < 0)
 			return (int)got;
@@ -39,8 +40,7 @@ static bool inside(const struct elf *e, uint64_t at, uint64_t n)
 	return at <= e->size_bytes && n <= e->size_bytes - at;
 }
 
-/* Looks for the build id in one run of notes. */
-static void scan_notes(struct elf *e, uint64_t at, uint64_t bytes, uint64_t align)
+void elf_scan_notes(struct elf *e, uint64_t at, uint64_t bytes, uint64_t align)
 {
 	uint64_t pad = align == 8 ? 7 : 3;
 
@@ -78,7 +78,7 @@ static void scan_segments(struct elf *e, const Elf64_Ehdr *head)
 		if (elf_read(e, head->e_phoff + i * sizeof segment, &segment, sizeof segment) < 0)
 			return;
 		if (segment.p_type == PT_NOTE)
-			scan_notes(e, segment.p_offset, segment.p_filesz, segment.p_align);
+			elf_scan_notes(e, segment.p_offset, segment.p_filesz, segment.p_align);
 	}
 }
 
@@ -110,29 +110,77 @@ static void add_table(struct elf *e, const Elf64_Ehdr *head, const Elf64_Shdr *s
 	};
 }
 
+/* Those sections that only their name tells. */
+static void add_named_section(struct elf *e, const struct elf_table *names, const Elf64_Shdr *s)
+{
+	static const char known[ELF_SECTIONS][SECTION_NAME] = {
+		".plt",	     ".plt.sec",       ".plt.got",	 ".rela.plt",
+		".rela.dyn", ".gnu_debuglink", ".gnu_debugdata",
+	};
+	char name[SECTION_NAME] = "";
+
+	if (s->sh_name >= names->strings_bytes || !inside(e, s->sh_offset, s->sh_size))
+		return;
+	uint64_t n = names->strings_bytes - s->sh_name;
+	if (elf_read(e, names->strings_at + s->sh_name, name, n < sizeof name ? n : sizeof name) <
+	    0)
+		return;
+	for (unsigned i = 0; i < ELF_SECTIONS; i++)
+		/* All bytes up to the NUL of the known one. */
+		if (memcmp(name, known[i], strlen(known[i]) + 1) == 0)
+			e->section[i] = (struct elf_section){
+				.at = s->sh_offset,
+				.bytes = s->sh_size,
+				.address = s->sh_addr,
+				.entry_bytes = s->sh_entsize,
+			};
+}
+
+static void add_section(struct elf *e, const Elf64_Ehdr *head, const struct elf_table *names,
+			const Elf64_Shdr *s)
+{
+	bool is_data = s->sh_type == SHT_PROGBITS &&
+		       ((s->sh_flags & SHF_EXECINSTR) || !(s->sh_flags & SHF_ALLOC));
+
+	if (s->sh_type == SHT_SYMTAB)
+		add_table(e, head, s, ELF_SYMTAB);
+	else if (s->sh_type == SHT_DYNSYM)
+		add_table(e, head, s, ELF_DYNSYM);
+	else if (s->sh_type == SHT_NOTE && !e->build_id_bytes)
+		elf_scan_notes(e, s->sh_offset, s->sh_size, s->sh_addralign);
+	else if (is_data || s->sh_type == SHT_RELA)
+		add_named_section(e, names, s);
+}
+
 static void scan_sections(struct elf *e, const Elf64_Ehdr *head)
 {
-	Elf64_Shdr section;
-	uint64_t count = head->e_shnum;
+	Elf64_Shdr block[BLOCK_SECTIONS];
+	struct elf_table names = {0};
+	uint64_t count = head->e_shnum, strings = head->e_shstrndx;
 
-	if (head->e_shoff == 0 || head->e_shentsize != sizeof section)
+	if (head->e_shoff == 0 || head->e_shentsize != sizeof block[0])
 		return;
-	if (count == 0) { /* more than fit into 16 bits: section 0 has the number */
-		if (read_section(e, head, 0, &section) < 0)
+	if (count == 0 ||
+	    strings == SHN_XINDEX) { /* more than fit into 16 bits: section 0 has them */
+		if (read_section(e, head, 0, block) < 0)
 			return;
-		count = section.sh_size;
+		count = count ? count : block[0].sh_size;
+		strings = strings == SHN_XINDEX ? block[0].sh_link : strings;
 	}
 	if (count > SECTIONS_MAX)
 		return;
-	for (uint64_t i = 1; i < count; i++) {
-		if (read_section(e, head, i, &section) < 0)
+	if (strings < count && read_section(e, head, strings, block) == 0 &&
+	    inside(e, block[0].sh_offset, block[0].sh_size))
+		names = (struct elf_table){.strings_at = block[0].sh_offset,
+					   .strings_bytes = block[0].sh_size};
+	for (uint64_t i = 1; i < count; i += BLOCK_SECTIONS) {
+		uint64_t n = count - i < BLOCK_SECTIONS ? count - i : BLOCK_SECTIONS;
+
+		if (elf_read(e, head->e_shoff + i * sizeof block[0], block, n * sizeof block[0]) <
+		    0)
 			return;
-		if (section.sh_type == SHT_SYMTAB)
-			add_table(e, head, &section, ELF_SYMTAB);
-		else if (section.sh_type == SHT_DYNSYM)
-			add_table(e, head, &section, ELF_DYNSYM);
-		else if (section.sh_type == SHT_NOTE && !e->build_id_bytes)
-			scan_notes(e, section.sh_offset, section.sh_size, section.sh_addralign);
+		for (uint64_t k = 0; k < n; k++)
+			add_section(e, head, &names, &block[k]);
 	}
 }
 
@@ -212,7 +260,42 @@ int elf_symbols(const struct elf *e, enum elf_table_kind kind,
 	return 0;
 }
 
-int elf_name(const struct elf *e, enum elf_table_kind kind, uint64_t name, char *buf, size_t size)
+int elf_symbol_name(const struct elf *e, enum elf_table_kind kind, uint64_t index,
+		    uint64_t *ret_name)
+{
+	const struct elf_table *t = &e->table[kind];
+	Elf64_Sym symbol;
+
+	if (index >= t->bytes / sizeof symbol)
+		return -ENOEXEC;
+	int rc = elf_read(e, t->at + index * sizeof symbol, &symbol, sizeof symbol);
+	*ret_name = rc == 0 ? symbol.st_name : 0;
+	return rc;
+}
+
+/* As elf_read(), of few bytes, through the window. */
+static int read_near(const struct elf *e, struct elf_window *w, uint64_t at, void *buf, size_t n)
+{
+	if (!w || e->fd < 0)
+		return elf_read(e, at, buf, n);
+	if (at < w->at || n > w->bytes || at - w->at > w->bytes - n) {
+		if (!inside(e, at, n))
+			return -ENOEXEC;
+		uint64_t left = e->size_bytes - at;
+		size_t whole = left < sizeof w->data ? left : sizeof w->data;
+		int rc = elf_read(e, at, w->data, whole);
+
+		w->bytes = rc < 0 ? 0 : whole;
+		w->at = at;
+		if (rc < 0)
+			return rc;
+	}
+	memcpy(buf, w->data + (at - w->at), n);
+	return 0;
+}
+
+int elf_name_near(const struct elf *e, struct elf_window *w, enum elf_table_kind kind,
+		  uint64_t name, char *buf, size_t size)
 {
 	const struct elf_table *t = &e->table[kind];
 	size_t done = 0;
@@ -225,7 +308,7 @@ int elf_name(const struct elf *e, enum elf_table_kind kind, uint64_t name, char 
 		int rc;
 
 		n = left < n ? left : n;
-		rc = elf_read(e, t->strings_at + name + done, buf + done, n);
+		rc = read_near(e, w, t->strings_at + name + done, buf + done, n);
 		if (rc < 0)
 			return rc;
 		for (size_t i = 0; i < n; i++)
@@ -235,4 +318,9 @@ int elf_name(const struct elf *e, enum elf_table_kind kind, uint64_t name, char 
 	}
 	buf[done] = '\0';
 	return (int)done;
+}
+
+int elf_name(const struct elf *e, enum elf_table_kind kind, uint64_t name, char *buf, size_t size)
+{
+	return elf_name_near(e, NULL, kind, name, buf, size);
 }

@@ -117,6 +117,9 @@ static void collect_comments(struct dump *d)
 		t = (struct text){.buf = fallback, .len = sizeof fallback - 1};
 		add_comment(d, &t);
 	}
+	for (unsigned i = 0; i < d->locations.note_count; i++)
+		if (d->comment_count < PPROF_COMMENTS_MAX)
+			d->comments[d->comment_count++] = d->locations.notes[i];
 	comment_command(d);
 	for (; further && *further && d->comment_count < PPROF_COMMENTS_MAX; further++)
 		d->comments[d->comment_count++] = *further;

@@ -4,9 +4,11 @@
 #include <errno.h>
 #include <stdbool.h>
 
+#include "core/sys.h"
 #include "core/text.h"
 #include "core/utf8.h"
 #include "output/demangle.h"
+#include "output/perf_map.h"
 #include "output/sort.h"
 
 #include "core/as_safe.h"
@@ -15,6 +17,7 @@
 #define PATH_BYTES	4096u
 #define LOCATION_FAILED UINT32_MAX
 #define NAME_UNKNOWN	"[unknown]"
+#define TICK_NS		10000000u /* of /proc/PID/stat: USER_HZ is 100 */
 
 /* A string of the header, which ends somewhere even in a damaged one. */
 static void copy_header_text(char *to, const char *from, size_t size)
@@ -214,13 +217,69 @@ static uint32_t add_module_function(struct locations *l, const struct symbols_mo
 	return add_function(l, NULL, name);
 }
 
+static void add_note(struct locations *l, const struct text *t)
+{
+	const char *copy = arena_strndup(l->arena, t->buf, t->len);
+
+	if (copy && l->note_count < sizeof l->notes / sizeof l->notes[0])
+		l->notes[l->note_count++] = copy;
+}
+
+static void note_perf_map(struct locations *l, const char *what, const char *why)
+{
+	char line[160];
+	struct text t = TEXT_ON(line);
+
+	text_str(&t, "cprof: /tmp/perf-");
+	text_u64(&t, l->view->header->pid);
+	text_str(&t, ".map: ");
+	text_str(&t, what);
+	text_str(&t, why);
+	add_note(l, &t);
+}
+
+static void count_names(struct locations *l, const char *path, unsigned named, unsigned unnamed)
+{
+	l->named += named;
+	l->unnamed += unnamed;
+	if (unnamed > l->worst_count) {
+		l->worst_count = unnamed;
+		l->worst = path;
+	}
+}
+
+/* From one in a hundred on, unnamed code is worth a word on what would name it. */
+static void note_unnamed(struct locations *l)
+{
+	char line[640];
+	struct text t = TEXT_ON(line);
+
+	if (l->unnamed * UINT64_C(100) < (uint64_t)l->named + l->unnamed || !l->unnamed)
+		return;
+	text_str(&t, "cprof: ");
+	text_u64(&t, l->unnamed);
+	text_str(&t, " of ");
+	text_u64(&t, (uint64_t)l->named + l->unnamed);
+	text_str(&t, " code addresses have no name, ");
+	text_u64(&t, l->worst_count);
+	if (l->worst) {
+		text_str(&t, " of them in ");
+		text_str(&t, l->worst);
+		text_str(&t, ", whose symbols are not installed");
+	} else {
+		text_str(&t, " of them in code that was made at run time and is in no perf map");
+	}
+	add_note(l, &t);
+}
+
 /* Names the locations that order[0..n) stand for, all of one module, by address. */
 static int resolve_module(struct locations *l, const struct demangler *d, struct symbols_module *m,
 			  const struct sort_item *order, unsigned n)
 {
-	struct symbols_address *addresses = arena_alloc(l->arena, n * sizeof *addresses);
+	struct address *addresses = arena_alloc(l->arena, n * sizeof *addresses);
 	uint32_t unnamed = INTERN_FAILED, function = INTERN_FAILED;
 	const char *last = NULL;
+	unsigned named = 0;
 
 	if (!addresses)
 		return -ENOMEM;
@@ -235,34 +294,90 @@ static int resolve_module(struct locations *l, const struct demangler *d, struct
 			if (unnamed == INTERN_FAILED)
 				unnamed = add_module_function(l, m);
 			function = unnamed;
-			l->unnamed++;
 		} else {
 			/* Addresses of one symbol are neighbours and share its name's pointer. */
 			if (linkage != last)
 				function = add_function(l, d, linkage);
-			l->named++;
+			named++;
 		}
 		last = linkage;
 		if (function == INTERN_FAILED)
 			return -ENOMEM;
 		l->list[order[i].value].function = function;
 	}
+	count_names(l, m->canonical_path, named, n - named);
 	return 0;
 }
 
-/* Frames that are words, and code that no module is known for. */
-static int resolve_plain(struct locations *l, const struct sort_item *item)
+/* A frame that is a word. */
+static int resolve_word(struct locations *l, const struct sort_item *item)
 {
-	const char *name = NAME_UNKNOWN;
+	const char *name = store_synthetic_text(FRAME_ADDRESS(item->key));
 
-	if (FRAME_MODULE(item->key) == FRAME_SYNTHETIC) {
-		name = store_synthetic_text(FRAME_ADDRESS(item->key));
-		if (!name[0])
-			name = "[cprof: frame of a newer version]";
-	}
+	if (!name[0])
+		name = "[cprof: frame of a newer version]";
 	uint32_t function = add_function(l, NULL, name);
 	l->list[item->value].function = function;
 	return function == INTERN_FAILED ? -ENOMEM : 0;
+}
+
+/* When the process began, or earlier: CLOCK_BOOTTIME, in which the kernel counts, is ahead of
+ * CLOCK_MONOTONIC by the time that the machine has slept, which was no more then than it is now. */
+static uint64_t process_began_ns(const struct store_header *h)
+{
+	uint64_t slept = sys_clock_ns(CLOCK_BOOTTIME) - sys_clock_ns(CLOCK_MONOTONIC);
+	uint64_t created = h->created_monotonic_ns + slept;
+	/* A second more: file systems' clocks are coarse. */
+	uint64_t ago = created - h->start_ticks * TICK_NS + 1000000000u;
+
+	return h->start_ticks * TICK_NS < created && ago < h->created_realtime_ns
+		       ? h->created_realtime_ns - ago
+		       : 0;
+}
+
+static int name_by_perf_map(struct locations *l, struct address *addresses, unsigned n)
+{
+	const struct store_header *h = l->view->header;
+	struct perf_map map;
+	const char *why;
+	int rc = perf_map_open(&map, h->pid, h->uid, process_began_ns(h), &why);
+
+	if (rc < 0) {
+		if (rc != -ENOENT)
+			note_perf_map(l, "not used, since ", why);
+		return 0;
+	}
+	if (map.size_bytes > PERF_MAP_BYTES_MAX)
+		note_perf_map(l, "larger than 64 MiB; what is in its middle was not read", "");
+	rc = perf_map_resolve(&map, l->arena, addresses, n);
+	perf_map_close(&map);
+	return rc;
+}
+
+/* Code in no known module: order[0..n), by address.  What a compiler has made in memory may have a
+ * name. */
+static int resolve_anonymous(struct locations *l, const struct sort_item *order, unsigned n)
+{
+	struct address *addresses = arena_alloc(l->arena, n * sizeof *addresses);
+	unsigned named = 0;
+
+	if (!addresses)
+		return -ENOMEM;
+	for (unsigned i = 0; i < n; i++)
+		addresses[i].address = FRAME_ADDRESS(order[i].key);
+	if (name_by_perf_map(l, addresses, n) < 0)
+		return -ENOMEM;
+	for (unsigned i = 0; i < n; i++) {
+		const char *name = addresses[i].name;
+		uint32_t function = add_function(l, NULL, name ? name : NAME_UNKNOWN);
+
+		named += name != NULL;
+		l->list[order[i].value].function = function;
+		if (function == INTERN_FAILED)
+			return -ENOMEM;
+	}
+	count_names(l, NULL, named, n - named);
+	return 0;
 }
 
 int locations_resolve(struct locations *l)
@@ -280,16 +395,18 @@ int locations_resolve(struct locations *l)
 	for (unsigned i = 0; i < l->count && rc == 0;) {
 		unsigned module = FRAME_MODULE(order[i].key), end = i + 1;
 
-		if (module == FRAME_SYNTHETIC || module == FRAME_NO_MODULE) {
-			rc = resolve_plain(l, &order[i]);
-		} else {
-			while (end < l->count && FRAME_MODULE(order[end].key) == module)
-				end++;
+		while (end < l->count && module && FRAME_MODULE(order[end].key) == module)
+			end++;
+		if (module == FRAME_SYNTHETIC)
+			rc = resolve_word(l, &order[i]);
+		else if (module == FRAME_NO_MODULE)
+			rc = resolve_anonymous(l, order + i, end - i);
+		else
 			rc = resolve_module(l, &d, l->modules[module], order + i, end - i);
-		}
 		i = end;
 	}
 	demangle_stop(&d);
+	note_unnamed(l);
 	return rc;
 }
 

@@ -5,6 +5,7 @@
  * A frame is known by (module, address), where modules with the same file at the same place count
  * as one: a library that was closed and opened again must not show every function twice.  Every
  * frame has a function: one without a symbol gets the synthetic one of its module, "[libfoo.so]".
+ * Code in no module is named by the perf map of the process (output/perf_map) or "[unknown]".
  */
 #ifndef CPROF_OUTPUT_LOCATIONS_H
 #define CPROF_OUTPUT_LOCATIONS_H
@@ -37,7 +38,12 @@ struct locations {
 	struct intern functions;	 /* by linkage name */
 	const char **function_names;	 /* the readable ones, by number in functions */
 	unsigned function_capacity;
-	unsigned named, unnamed; /* locations in modules, with and without a symbol */
+	unsigned named, unnamed; /* locations that are code, with and without a symbol */
+	/* Who has most of the unnamed ones: a path, NULL for code that is in no file. */
+	const char *worst;
+	unsigned worst_count;
+	const char *notes[2]; /* what should be said about the names */
+	unsigned note_count;
 	char exe[sizeof((struct store_header *)0)->exe];
 	char cwd[sizeof((struct store_header *)0)->cwd];
 };

@@ -7,7 +7,12 @@
 
 #include "core/sys.h"
 #include "core/text.h"
+#include "output/debug_data.h"
+#include "output/debug_file.h"
 #include "output/elf.h"
+#include "output/loaded.h"
+#include "output/plt.h"
+#include "output/vdso.h"
 
 #include "core/as_safe.h"
 
@@ -19,13 +24,23 @@
 /* One pass over one table of one file. */
 struct pass {
 	const struct elf *elf;
+	struct elf_window *window;
 	enum elf_table_kind kind;
 	struct arena *arena;
-	struct symbols_address *addresses;
+	struct address *addresses;
 	unsigned n;
 	uint64_t bias;
 	uint64_t work;
 	int rc;
+};
+
+/* One module. */
+struct job {
+	struct symbols_module *module;
+	struct arena *arena;
+	struct address *addresses;
+	unsigned n;
+	struct plt_resolvers resolvers;
 };
 
 static unsigned rank(const struct elf_symbol *s)
@@ -57,27 +72,11 @@ static bool reads_better(const char *name, const char *old)
 	return strcmp(name, old) < 0;
 }
 
-/* First address >= value. */
-static unsigned lower_bound(const struct pass *p, uint64_t value)
-{
-	unsigned low = 0, high = p->n;
-
-	while (low < high) {
-		unsigned middle = low + (high - low) / 2;
-
-		if (p->addresses[middle].address < value)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low;
-}
-
 /* The symbol's name without "@VERSION", in the arena; NULL and p->rc on an error. */
 static const char *read_name(struct pass *p, const struct elf_symbol *s)
 {
 	char buf[SYMBOL_NAME_MAX];
-	int length = elf_name(p->elf, p->kind, s->name, buf, sizeof buf);
+	int length = elf_name_near(p->elf, p->window, p->kind, s->name, buf, sizeof buf);
 
 	if (length <= 0)
 		return NULL;
@@ -99,8 +98,9 @@ static bool consider(void *opaque, const struct elf_symbol *s)
 
 	if (end < start || start > p->addresses[p->n - 1].address || end <= p->addresses[0].address)
 		return true;
-	for (unsigned i = lower_bound(p, start); i < p->n && p->addresses[i].address < end; i++) {
-		struct symbols_address *a = &p->addresses[i];
+	for (unsigned i = addresses_first(p->addresses, p->n, start);
+	     i < p->n && p->addresses[i].address < end; i++) {
+		struct address *a = &p->addresses[i];
 
 		if (++p->work > WORK_MAX)
 			return false;
@@ -119,29 +119,24 @@ static bool consider(void *opaque, const struct elf_symbol *s)
 	return true;
 }
 
-static bool all_named(const struct symbols_address *addresses, unsigned n)
-{
-	for (unsigned i = 0; i < n; i++)
-		if (!addresses[i].name)
-			return false;
-	return true;
-}
-
 /* Both tables of one file: what symtab leaves unnamed (a stripped file has none) is looked for in
  * dynsym. */
-static int name_from(const struct elf *e, const struct symbols_module *m, struct arena *arena,
-		     struct symbols_address *addresses, unsigned n)
+static int name_list(const struct job *j, const struct elf *e, struct address *list, unsigned n)
 {
+	struct elf_window window;
+
+	window.at = window.bytes = 0;
 	for (enum elf_table_kind kind = ELF_SYMTAB; kind < ELF_TABLES; kind++) {
 		struct pass p = {
 			.elf = e,
+			.window = &window,
 			.kind = kind,
-			.arena = arena,
-			.addresses = addresses,
+			.arena = j->arena,
+			.addresses = list,
 			.n = n,
-			.bias = m->info.bias,
+			.bias = j->module->info.bias,
 		};
-		if (all_named(addresses, n))
+		if (addresses_all_named(list, n))
 			return 0;
 		int rc = elf_symbols(e, kind, consider, &p);
 		if (p.rc < 0)
@@ -150,6 +145,24 @@ static int name_from(const struct elf *e, const struct symbols_module *m, struct
 			return rc;
 	}
 	return 0;
+}
+
+static int name_from(const struct job *j, const struct elf *e)
+{
+	int rc = name_list(j, e, j->addresses, j->n);
+
+	return rc < 0 ? rc : name_list(j, e, j->resolvers.list, j->resolvers.n);
+}
+
+static int name_from_opaque(void *job, const struct elf *e)
+{
+	return name_from(job, e);
+}
+
+static bool wants_names(const struct job *j)
+{
+	return !addresses_all_named(j->addresses, j->n) ||
+	       !addresses_all_named(j->resolvers.list, j->resolvers.n);
 }
 
 /* Is this the binary that was loaded?  Without a build id the only hint is the time of the file's
@@ -211,135 +224,112 @@ static int canonicalise(struct symbols_module *m, struct arena *a, int fd)
 	return 0;
 }
 
-/* One candidate: opens it, names from it, sets the canonical path. */
-static int try_file(struct symbols_module *m, struct arena *a, const char *path,
-		    struct symbols_address *addresses, unsigned n)
+/* The separate symbols of the open file e, NULL when it is gone.  Only for want of memory they fail:
+ * they may be missing or damaged. */
+static int name_from_debug_file(const struct job *j, const struct elf *e)
+{
+	struct symbols_module *m = j->module;
+	struct debug_file_request request = {
+		.build_id = m->info.build_id,
+		.build_id_bytes = m->info.build_id_bytes,
+		.path = {m->path, m->canonical_path},
+	};
+	struct debug_link link;
+	struct stat st;
+
+	if (e && sys_fstat(e->fd, &st) == 0)
+		request.owner = st.st_uid;
+	if (e && debug_link_read(e, &link) == 0)
+		request.link = &link;
+	return debug_file_find(&request, name_from_opaque, (void *)j) == -ENOMEM ? -ENOMEM : 0;
+}
+
+static int name_from_debug_data(const struct job *j, const struct elf *e)
+{
+	struct arena arena = {.max_bytes = DEBUG_DATA_MEMORY};
+	struct elf inner;
+	int rc = debug_data_open(e, &arena, &inner) == 0 ? name_from(j, &inner) : 0;
+
+	arena_drop(&arena);
+	return rc == -ENOMEM ? rc : 0;
+}
+
+/* All that an open file of the recorded build can say. */
+static int name_from_file(struct job *j, const struct elf *e)
+{
+	int rc = plt_resolve(e, j->module->info.bias, j->arena, j->addresses, j->n, &j->resolvers);
+
+	if (rc != -ENOMEM)
+		rc = name_from(j, e);
+	if (rc != -ENOMEM && wants_names(j))
+		rc = name_from_debug_file(j, e);
+	if (rc != -ENOMEM && wants_names(j))
+		rc = name_from_debug_data(j, e);
+	return rc != -ENOMEM ? plt_name_by_resolvers(&j->resolvers, j->arena) : rc;
+}
+
+/* One candidate: opens it, names from it, sets the canonical path.  0, -errno when it is not the one,
+ * -ENOMEM. */
+static int try_file(struct job *j, const char *path)
 {
 	struct elf e;
-	int fd = open_same(m, path, &e);
+	int fd = open_same(j->module, path, &e);
 
 	if (fd < 0)
 		return fd;
-	int rc = canonicalise(m, a, fd);
-	if (rc == 0 && n)
-		rc = name_from(&e, m, a, addresses, n);
+	int rc = canonicalise(j->module, j->arena, fd);
+	if (rc == 0 && j->n)
+		rc = name_from_file(j, &e);
 	sys_close(fd);
 	return rc;
 }
 
-static int try_map_files(struct symbols_module *m, struct arena *a,
-			 struct symbols_address *addresses, unsigned n)
+static int try_map_files(struct job *j)
 {
 	char path[80];
 	struct text t = TEXT_ON(path);
 
 	text_str(&t, "/proc/self/map_files/");
-	text_hex(&t, m->info.start);
+	text_hex(&t, j->module->info.start);
 	text_char(&t, '-');
-	text_hex(&t, m->info.limit);
-	return try_file(m, a, path, addresses, n);
+	text_hex(&t, j->module->info.limit);
+	return try_file(j, path);
 }
 
-/* Separate symbols, as distributions install them in packages of their own. */
-static void try_debug_file(const struct symbols_module *m, struct arena *a,
-			   struct symbols_address *addresses, unsigned n)
+/* The file is gone, but the module may still be in our memory. */
+static int name_from_memory(const struct job *j)
 {
-	char path[128];
-	struct text t = TEXT_ON(path);
 	struct elf e;
-
-	if (m->info.build_id_bytes < 2 || all_named(addresses, n))
-		return;
-	text_str(&t, "/usr/lib/debug/.build-id/");
-	for (unsigned i = 0; i < m->info.build_id_bytes; i++) {
-		text_char(&t, "0123456789abcdef"[m->info.build_id[i] >> 4]);
-		text_char(&t, "0123456789abcdef"[m->info.build_id[i] & 15]);
-		if (i == 0)
-			text_char(&t, '/');
-	}
-	text_str(&t, ".debug");
-	int fd = open_same(m, path, &e);
-	if (fd < 0)
-		return;
-	(void)name_from(&e, m, a, addresses, n);
-	sys_close(fd);
-}
-
-/* Reads a number in hex up to the character `end`; returns what is behind it, NULL when it is none.
- */
-static const char *parse_hex(const char *s, char end, uint64_t *ret_value)
-{
-	*ret_value = 0;
-	for (; *s && *s != end; s++) {
-		unsigned digit = (unsigned char)*s - (unsigned)'0';
-
-		if (digit > 9)
-			digit = (unsigned char)*s - (unsigned)'a' + 10;
-		if (digit > 15)
-			return NULL;
-		*ret_value = *ret_value << 4 | digit;
-	}
-	return *s ? s + 1 : NULL;
-}
-
-/* Is this line of /proc/PID/maps "START-LIMIT r-xp 0 00:00 0    [vdso]"? */
-static bool is_vdso_line(const char *line, size_t n, uint64_t *ret_start, uint64_t *ret_limit)
-{
-	static const char name[] = " [vdso]";
-	size_t tail = sizeof name - 1;
-
-	if (n < tail || memcmp(line + n - tail, name, tail) != 0)
-		return false;
-	line = parse_hex(line, '-', ret_start);
-	return line && parse_hex(line, ' ', ret_limit) && *ret_start < *ret_limit;
-}
-
-static bool find_vdso(uint64_t *ret_start, uint64_t *ret_limit)
-{
-	char buf[2048], line[128]; /* longer lines name files */
-	struct text t = TEXT_ON(line);
-	bool found = false;
-	int fd = sys_open("/proc/thread-self/maps", O_RDONLY, 0);
-	ssize_t n;
+	int fd = loaded_open(&e, j->module->info.bias), rc = 0;
 
 	if (fd < 0)
-		return false;
-	while (!found && (n = sys_read(fd, buf, sizeof buf)) > 0) {
-		for (ssize_t i = 0; i < n && !found; i++) {
-			if (buf[i] != '\n') {
-				text_char(&t, buf[i]);
-				continue;
-			}
-			found = !t.cut && is_vdso_line(line, t.len, ret_start, ret_limit);
-			t = TEXT_ON(line);
-		}
-	}
+		return 0;
+	if (e.build_id_bytes && is_same_binary(j->module, &e))
+		rc = name_from(j, &e);
 	sys_close(fd);
-	return found;
+	return rc == -ENOMEM ? rc : 0;
 }
 
-static int try_vdso(const struct symbols_module *m, struct arena *a,
-		    struct symbols_address *addresses, unsigned n)
+static int try_vdso(const struct job *j)
 {
-	uint64_t start, limit;
 	struct elf e;
+	int rc = vdso_open(&e);
 
-	if (!find_vdso(&start, &limit))
-		return -ENOENT;
-	int rc = elf_open_image(&e, (const void *)start, limit - start);
 	if (rc < 0)
 		return rc;
-	if (!is_same_binary(m, &e)) /* another kernel's: the store of a dead process */
+	if (!is_same_binary(j->module, &e)) /* another kernel's: the store of a dead process */
 		return -ESTALE;
-	return n ? name_from(&e, m, a, addresses, n) : 0;
+	return name_from(j, &e);
 }
 
-int symbols_resolve(struct symbols_module *m, struct arena *a, struct symbols_address *addresses,
+int symbols_resolve(struct symbols_module *m, struct arena *a, struct address *addresses,
 		    unsigned n)
 {
+	struct job j = {.module = m, .arena = a, .addresses = addresses, .n = n};
+
 	if (m->info.is_vdso) {
 		m->canonical_path = "[vdso]";
-		return n ? try_vdso(m, a, addresses, n) : 0;
+		return n ? try_vdso(&j) : 0;
 	}
 	m->canonical_path = path_copy(a, m->path, text_length(m->path));
 	if (!m->canonical_path)
@@ -347,12 +337,15 @@ int symbols_resolve(struct symbols_module *m, struct arena *a, struct symbols_ad
 
 	int rc = -ENOENT;
 	if (m->path[0] == '/')
-		rc = try_file(m, a, m->canonical_path, addresses, n);
+		rc = try_file(&j, m->canonical_path);
 	if (rc < 0 && rc != -ENOMEM && m->info.is_exe && m->info.build_id_bytes)
-		rc = try_file(m, a, "/proc/thread-self/exe", addresses, n);
+		rc = try_file(&j, "/proc/thread-self/exe");
 	if (rc < 0 && rc != -ENOMEM && m->info.build_id_bytes)
-		rc = try_map_files(m, a, addresses, n) == 0 ? 0 : rc;
-	if (n && rc != -ENOMEM)
-		try_debug_file(m, a, addresses, n);
+		rc = try_map_files(&j) == 0 ? 0 : rc;
+	if (rc == 0 || rc == -ENOMEM || n == 0)
+		return rc;
+	/* The file is gone, but its build is known. */
+	if (name_from_memory(&j) < 0 || (wants_names(&j) && name_from_debug_file(&j, NULL) < 0))
+		return -ENOMEM;
 	return rc;
 }

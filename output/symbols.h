@@ -17,16 +17,9 @@
 
 #include "core/arena.h"
 #include "core/store_view.h"
+#include "output/addresses.h"
 
 #define SYMBOL_NAME_MAX 2048u /* longer names are cut, a NUL included */
-
-struct symbols_address {
-	uint64_t address; /* at run time */
-	const char *name; /* result: linkage name without a version, NULL: no symbol covers it */
-	/* How good the name is, for the choice above. */
-	uint64_t symbol_start;
-	unsigned symbol_rank;
-};
 
 struct symbols_module {
 	struct store_module_info info;
@@ -39,11 +32,14 @@ struct symbols_module {
 
 /* Names what can be named of n addresses, sorted and inside the module.  Files that are tried: the
  * path, the main program's /proc/self/exe, the segment's /proc/self/map_files link (both fit only
- * when this process runs the same binary, which the build id tells), then /usr/lib/debug for what
- * is still unnamed.  The vdso is read from our own memory when its build id is the recorded one. 0
- * or the error of the last file; -ESTALE: no file with the recorded build id. Stack use: 16 KiB.
- * Context: own (signal-safe).  Allocates: arena.  Locks: none. */
-int symbols_resolve(struct symbols_module *m, struct arena *a, struct symbols_address *addresses,
+ * when this process runs the same binary, which the build id tells).  From the one that fits come
+ * its PLT, symtab and dynsym; what is still unnamed is looked for in its debug file, then in its
+ * .gnu_debugdata.  Where no file fits, exported functions are read from our own memory when the module
+ * is there, and the debug file is found by the recorded build id alone.  The
+ * vdso is read from our own memory when its build id is the recorded one.  0 or the error of the last
+ * file; -ESTALE: no file with the recorded build id.  Stack use: 24 KiB.
+ * Context: own (signal-safe).  Allocates: arena, and for a while one of its own.  Locks: none. */
+int symbols_resolve(struct symbols_module *m, struct arena *a, struct address *addresses,
 		    unsigned n);
 
 #endif

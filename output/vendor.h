@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * output/vendor: what the statically linked libraries (zlib, protobuf-c, libiberty,
- * inih) get instead of
+ * output/vendor: what the statically linked libraries (zlib, protobuf-c, libiberty, liblzma, inih) get instead of
  * libc.
  *
  * Inside the host those libraries must not reach malloc, stdio or abort: malloc would be our own

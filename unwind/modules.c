@@ -76,6 +76,23 @@ static void read_build_id(const char *note, size_t bytes, struct store_module_in
 	}
 }
 
+/* Those that are not behind the ELF header: BOLT appends a larger copy to the file and gives it a segment
+ * whose address is its offset.  They say themselves whether they are there. */
+static const ElfW(Phdr) * moved_headers(const struct link_map *map, const ElfW(Ehdr) * ehdr)
+{
+	uint64_t at = map->l_addr + ehdr->e_phoff;
+	const ElfW(Phdr) *phdr = (const void *)at;
+	struct dl_find_object object;
+
+	if (_dl_find_object((void *)at, &object) != 0 || object.dlfo_link_map != map ||
+	    at % _Alignof(ElfW(Phdr)) != 0 || ehdr->e_phnum == 0 ||
+	    ehdr->e_phnum * sizeof *phdr > (uintptr_t)object.dlfo_map_end - at ||
+	    phdr->p_type != PT_PHDR || phdr->p_offset != ehdr->e_phoff ||
+	    phdr->p_vaddr != ehdr->e_phoff)
+		return NULL;
+	return phdr;
+}
+
 /*
  * Where the program headers are in memory.  The ELF header lies at the load bias, in a segment that
  * stays mapped as long as the object does; dlfo_map_start is no substitute, because of an object
@@ -93,11 +110,11 @@ static const ElfW(Phdr) * program_headers(const struct link_map *map, unsigned *
 		return exe_phdr;
 	}
 	if (_dl_find_object((void *)map->l_addr, &object) != 0 || object.dlfo_link_map != map ||
-	    memcmp(ehdr->e_ident, ELFMAG, SELFMAG) != 0 ||
-	    ehdr->e_phentsize != sizeof(ElfW(Phdr)) ||
-	    ehdr->e_phoff + ehdr->e_phnum * sizeof(ElfW(Phdr)) > 4096)
+	    memcmp(ehdr->e_ident, ELFMAG, SELFMAG) != 0 || ehdr->e_phentsize != sizeof(ElfW(Phdr)))
 		return NULL;
 	*ret_count = ehdr->e_phnum;
+	if (ehdr->e_phoff + ehdr->e_phnum * sizeof(ElfW(Phdr)) > 4096)
+		return moved_headers(map, ehdr);
 	return (const void *)(map->l_addr + ehdr->e_phoff);
 }
 

@@ -25,6 +25,30 @@ cp "$programs/conf_unload" "$scratch/unload"
 cp "$programs/conf_hot" "$scratch/replaced"
 strip -o "$scratch/stripped" "$programs/conf_hot"
 gcc -O2 -no-pie -D_GNU_SOURCE -o "$scratch/fixed" tests/programs/conf_hot.c || exit 1
+# Stubs as linkers lay them out: bound lazily, at once, for indirect branch tracking, by another linker.
+stubs=(lazy now ibt fixed)
+gcc -O2 -fPIC -shared -DLIBRARY -o "$scratch/libtiny.so" tests/conformance/plt.c || exit 1
+gcc -O2 -Wl,-z,lazy -o "$scratch/plt_lazy" tests/conformance/plt.c "$scratch/libtiny.so" || exit 1
+gcc -O2 -DADDRESS -Wl,-z,now -o "$scratch/plt_now" tests/conformance/plt.c "$scratch/libtiny.so" || exit 1
+gcc -O2 -fcf-protection -Wl,-z,lazy,-z,ibtplt -o "$scratch/plt_ibt" tests/conformance/plt.c "$scratch/libtiny.so" || exit 1
+gcc -O2 -no-pie -o "$scratch/plt_fixed" tests/conformance/plt.c "$scratch/libtiny.so" || exit 1
+if command -v ld.lld > /dev/null; then
+	gcc -O2 -fuse-ld=lld -o "$scratch/plt_lld" tests/conformance/plt.c "$scratch/libtiny.so" && stubs+=(lld)
+fi
+# A library whose program headers are where BOLT leaves them.
+mkdir "$scratch/moved" && python3 tests/conformance/move_headers.py "$scratch/libtiny.so" "$scratch/moved/libtiny.so" &&
+	gcc -O2 -o "$scratch/moved_to" tests/conformance/plt.c "$scratch/moved/libtiny.so" || exit 1
+# Symbols apart: beside the program with a link, and packed inside of it.
+objcopy --only-keep-debug "$programs/conf_hot" "$scratch/linked.debug" &&
+	strip -o "$scratch/linked" "$programs/conf_hot" &&
+	(cd "$scratch" && objcopy --add-gnu-debuglink=linked.debug linked) &&
+	objcopy --strip-debug --only-keep-debug "$programs/conf_hot" "$scratch/mini" && xz "$scratch/mini" &&
+	objcopy --add-section ".gnu_debugdata=$scratch/mini.xz" "$scratch/stripped" "$scratch/packed" || exit 1
+cat > "$scratch/jit.js" << 'JS'
+function fib(n) { return n < 2 ? n : fib(n - 1) + fib(n - 2); }
+function work() { let t = 0; while (process.cpuUsage().user < 700000) t += fib(20); return t; }
+console.log(work() > 0, process.pid);
+JS
 (
 	record hot "$programs/conf_hot" 1500 "$scratch/maps" &
 	record again "$programs/conf_hot" 1000 &
@@ -36,6 +60,13 @@ gcc -O2 -no-pie -D_GNU_SOURCE -o "$scratch/fixed" tests/programs/conf_hot.c || e
 	record stripped "$scratch/stripped" 600 &
 	record fixed "$scratch/fixed" 600 &
 	record replaced "$scratch/replaced" 1000 &
+	for s in "${stubs[@]}"; do record "plt_$s" "$scratch/plt_$s" & done
+	record moved "$scratch/moved_to" &
+	record linked "$scratch/linked" 600 &
+	record packed "$scratch/packed" 600 &
+	record trampoline "$programs/conf_trampoline" &
+	command -v node > /dev/null && record jit node --perf-basic-prof --interpreted-frames-native-stack \
+		--no-logfile-per-isolate --logfile="$scratch/v8.log" "$scratch/jit.js" &
 	CPROF_CPU_HZ=1000 CPROF_CPU_THREAD_ID=yes record stacks "$programs/conf_stacks" &
 	sleep 0.5 # the program is running by now; another one takes its name
 	cp "$programs/conf_cxx" "$scratch/other"
@@ -166,6 +197,59 @@ twentyone() {
 		grep -q "^$start-$limit r-xp $(printf %08x "0x$offset") .* $path\$" maps
 }
 claim "check-21 first_mapping_is_the_line_of_maps" "$("$RAW" --mappings hot.pb.gz | head -1)" twentyone
+
+for s in "${stubs[@]}"; do
+	claim "names plt_stub_laid_out_${s}_is_named" "$("$RAW" --sums "plt_$s.pb.gz" | head -3 | tr '\n' ' ')" \
+		eval '"$RAW" --sums "plt_$s.pb.gz" | grep -q "^tiny@plt;main;"'
+done
+claim "names library_whose_program_headers_have_moved" "$("$RAW" --sums moved.pb.gz | head -3 | tr '\n' ' ')" \
+	eval '"$RAW" --sums moved.pb.gz | grep -q "^tiny;main;"'
+for how in linked packed; do
+	claim "names symbols_${how}_to_a_stripped_program" "$("$RAW" --sums $how.pb.gz | head -1)" \
+		eval '"$RAW" --sums $how.pb.gz | grep -q "^hot;outer;main;" && ! "$RAW" --functions $how.pb.gz | grep -q "^\[$how\]"'
+done
+jit() { "$RAW" --sums jit.pb.gz | grep -q 'JS:\*fib .*jit.js:1:13;.*JS:.work .*jit.js:2:14;.*JS:~ .*jit.js:1:1;.*node::Start.*;_start'; }
+if [ -f jit.pb.gz ]; then
+	claim "names compiled_and_interpreted_code_and_the_stack_below" "$("$RAW" --sums jit.pb.gz | head -1 | cut -c1-400)" jit
+	rm -f "/tmp/perf-$(awk '{ print $2 }' jit.log).map"
+else
+	echo "skip names compiled_and_interpreted_code_and_the_stack_below: node is not installed"
+fi
+claim "names code_that_python_makes_and_the_stack_below" "$("$RAW" --sums trampoline.pb.gz | head -1)" \
+	eval '"$RAW" --sums trampoline.pb.gz | grep -q "^burn;evaluate;py::framed:/app.py;evaluate;py::padded:/app.py;evaluate;main;.*_start;"'
+rm -f "/tmp/perf-$(awk '/^pid/ { print $2 }' trampoline.log).map"
+# A killed process's code, by the command: the vdso from its own memory, a program replaced since then by its
+# debug file.
+killed() { # NAME PROGRAM ARGS...
+	local name=$1 pid
+	shift
+	CPROF_OUTPUT_DIR=$scratch CPROF_STORE_DIR=$scratch/store LD_PRELOAD=$LIB "$@" > /dev/null 2>&1 &
+	pid=$!
+	sleep 0.5
+	kill -9 $pid
+	wait $pid 2> /dev/null
+	echo "$pid" > "$name.pid"
+}
+recovered() { mv "$(CPROF_STORE_DIR=$scratch/store "$B/cprof" recover --dir "$scratch" "$(cat "$1.pid")")" "$1.pb.gz"; }
+killed killed_vdso "$programs/conf_vdso" 2> /dev/null
+if grep -q '\[vdso\]' maps; then
+	claim "names vdso_of_a_killed_process" "$("$RAW" --sums killed_vdso.pb.gz | head -1)" \
+		eval 'recovered killed_vdso && "$RAW" --sums killed_vdso.pb.gz | grep -q "^__vdso_clock_gettime;"'
+else
+	echo "skip names vdso_of_a_killed_process: no vdso here"
+fi
+id=$(readelf -n linked | sed -n 's/.*Build ID: //p')
+if mkdir -p "/usr/lib/debug/.build-id/${id:0:2}" 2> /dev/null && [ -w "/usr/lib/debug/.build-id/${id:0:2}" ]; then
+	killed killed_gone ./linked 5000 2> /dev/null
+	mv linked.debug "/usr/lib/debug/.build-id/${id:0:2}/${id:2}.debug"
+	cp "$programs/conf_cxx" linked.new && mv linked.new linked
+	claim "names replaced_program_of_a_killed_process_by_its_debug_file" "$("$RAW" --sums killed_gone.pb.gz | head -1)" \
+		eval 'recovered killed_gone && "$RAW" --sums killed_gone.pb.gz | grep -q "^hot;outer;main;"'
+	rm -f "/usr/lib/debug/.build-id/${id:0:2}/${id:2}.debug"
+	rmdir --ignore-fail-on-non-empty "/usr/lib/debug/.build-id/${id:0:2}"
+else
+	echo "skip names replaced_program_of_a_killed_process_by_its_debug_file: /usr/lib/debug cannot be written"
+fi
 
 # ---- merging and difference ----
 flat() { "$RAW" --sums "$@" | awk '{ split($1, f, ";"); sum[f[1]] += $3 } END { for (k in sum) print k, sum[k] }' | sort; }

@@ -76,6 +76,10 @@ TEST(demangle_clone_suffixes_go_and_outlined_bodies_stay)
 	CHECK_STR(readable("foo.constprop.0.isra.0"), "foo");
 	CHECK_STR(readable("foo.isra.0.cold"), "foo");
 	CHECK_STR(readable("foo.lto_priv.0.cold"), "foo");
+	CHECK_STR(readable("foo.warm"), "foo");
+	CHECK_STR(readable("foo.cold.0"), "foo");
+	CHECK_STR(readable("_ZL3foov.__uniq.175283929876543210.llvm.1234"), "foo");
+	CHECK_STR(readable("foo.specialized.1"), "foo");
 	CHECK_STR(readable("_Z3foov.cold"), "foo");
 	CHECK_STR(readable("_Z3foov.part.12"), "foo");
 	CHECK_STR(readable("foo._omp_fn.0"), "foo._omp_fn.0");
@@ -85,6 +89,56 @@ TEST(demangle_clone_suffixes_go_and_outlined_bodies_stay)
 	CHECK_STR(readable("foo.colder"), "foo.colder");
 	CHECK_STR(readable("foo."), "foo.");
 	CHECK_STR(readable(".cold"), ".cold");
+}
+
+TEST(demangle_cxx_operators_tags_lambdas_and_thunks)
+{
+	CHECK_STR(readable("_ZN3FooplERKS_"), "Foo::operator+");
+	CHECK_STR(readable("_ZNK3FoocvbEv"), "Foo::operator bool");
+	CHECK_STR(readable("_ZN3FooclEi"), "Foo::operator()");
+	CHECK_STR(readable("_ZlsRSoRK3Foo"), "operator<<");
+	CHECK_STR(readable("_ZN2ns4nameB5cxx11Ev"), "ns::name[abi:cxx11]");
+	CHECK_STR(readable("_ZZN2ns3runEvENKUliE0_clEi"), "ns::run()::{lambda(int)#2}::operator()");
+	CHECK_STR(readable("_ZNSt17_Function_handlerIFvvEZ4mainEUlvE_E9_M_invokeERKSt9_Any_data"),
+		  "std::_Function_handler<void (), main::{lambda()#1}>::_M_invoke");
+	CHECK_STR(readable("_ZThn16_N3Foo3barEv"), "non-virtual thunk to Foo::bar()");
+	CHECK_STR(readable("_Z3fooILi3ELb1EEvv"), "foo<3, true>");
+	CHECK_STR(readable("_ZN3FooD0Ev"), "Foo::~Foo");
+	CHECK_STR(readable("_ZZ4mainE3fun.lto_priv.0"), "main::fun");
+	CHECK_STR(readable("_ZN2ns3barEi.constprop.0.isra.0"), "ns::bar");
+	CHECK_STR(readable("_ZN2ns3barEi.lto_priv.0.cold"), "ns::bar");
+}
+
+TEST(demangle_rust_generics_closures_and_suffixes)
+{
+	CHECK_STR(readable("_RINvNtC3std3mem8align_ofjE"), "std::mem::align_of::<usize>");
+	CHECK_STR(readable("_RNCNvC4bike4main0"), "bike::main::{closure#0}");
+	CHECK_STR(readable("_RNvC4bike4main.llvm.9876543210"), "bike::main");
+	CHECK_STR(readable("_RNvC4bike4main.cold"), "bike::main");
+	CHECK_STR(readable("_ZN4bike4main28_$u7b$$u7b$closure$u7d$$u7d$17h0123456789abcdefE"),
+		  "bike::main::{{closure}}");
+	CHECK_STR(readable("_ZN3std2rt10lang_start17hfedcba9876543210E.constprop.0"),
+		  "std::rt::lang_start");
+}
+
+TEST(demangle_other_languages_stay_as_they_are)
+{
+	CHECK_STR(readable("_D3std5stdio7writelnFZv"), "_D3std5stdio7writelnFZv"); /* D */
+	CHECK_STR(readable("$s4main3fooyyF"), "$s4main3fooyyF");		   /* Swift */
+	CHECK_STR(readable("_T04main3fooyyF"), "_T04main3fooyyF");
+	CHECK_STR(readable("camlStdlib__List__iter_507"), "camlStdlib__List__iter_507");
+	CHECK_STR(readable("main.(*T).Method"), "main.(*T).Method"); /* Go */
+}
+
+TEST(demangle_plt_stubs_keep_their_tail)
+{
+	CHECK_STR(readable("memcpy@plt"), "memcpy@plt");
+	CHECK_STR(readable("_Znwm@plt"), "operator new@plt");
+	CHECK_STR(readable("_ZNSt6vectorIiSaIiEE9push_backERKi@plt"),
+		  "std::vector<int, std::allocator<int> >::push_back@plt");
+	CHECK_STR(readable("_ZN4core3fmt5write17h0123456789abcdefE@plt"), "core::fmt::write@plt");
+	CHECK_STR(readable("@plt"), "@plt");
+	CHECK_STR(readable("foo.cold@plt"), "foo@plt");
 }
 
 TEST(demangle_result_is_utf8_without_control_characters)

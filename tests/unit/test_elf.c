@@ -75,6 +75,48 @@ TEST(elf_reads_symbols_and_build_id_of_this_program)
 	close(fd);
 }
 
+TEST(elf_finds_sections_by_their_whole_name)
+{
+	size_t n;
+	uint8_t *image = own_image(&n);
+	Elf64_Ehdr *head = (Elf64_Ehdr *)image;
+	Elf64_Shdr *s = (Elf64_Shdr *)(image + head->e_shoff);
+	char *names = (char *)image + s[head->e_shstrndx].sh_offset;
+	struct elf e;
+
+	CHECK_EQ(elf_open_image(&e, image, n), 0);
+	CHECK_EQ(e.section[ELF_DEBUG_LINK].bytes, 0);
+	for (unsigned i = 1; i < head->e_shnum; i++) {
+		const char *name = names + s[i].sh_name;
+
+		if (strcmp(name, ".rela.dyn") == 0) {
+			CHECK_EQ(e.section[ELF_RELA_DYN].at, s[i].sh_offset);
+			CHECK_EQ(e.section[ELF_RELA_DYN].bytes, s[i].sh_size);
+			CHECK_EQ(e.section[ELF_RELA_DYN].address, s[i].sh_addr);
+			CHECK_EQ(e.section[ELF_RELA_DYN].entry_bytes, sizeof(Elf64_Rela));
+		}
+		if (strcmp(name, ".comment") == 0) /* now one with a name that is too long */
+			strcpy(names + s[i].sh_name, ".plt.sex");
+	}
+	CHECK(e.section[ELF_RELA_DYN].bytes > 0);
+	CHECK_EQ(elf_open_image(&e, image, n), 0);
+	CHECK_EQ(e.section[ELF_PLT_SEC].bytes, 0);
+	/* Names that are outside of their table, and no table at all. */
+	s[head->e_shstrndx].sh_size = 4;
+	CHECK_EQ(elf_open_image(&e, image, n), 0);
+	CHECK_EQ(e.section[ELF_RELA_DYN].bytes, 0);
+	head->e_shstrndx = 0xfff0;
+	CHECK_EQ(elf_open_image(&e, image, n), 0);
+	CHECK_EQ(e.section[ELF_RELA_DYN].bytes, 0);
+	CHECK(e.table[ELF_SYMTAB].bytes > 0);
+	/* The number of a section that does not fit into 16 bits. */
+	head->e_shstrndx = SHN_XINDEX;
+	s[0].sh_link = 0;
+	CHECK_EQ(elf_open_image(&e, image, n), 0);
+	CHECK_EQ(e.section[ELF_RELA_DYN].bytes, 0);
+	free(image);
+}
+
 TEST(elf_image_and_file_agree)
 {
 	size_t n;
@@ -88,6 +130,7 @@ TEST(elf_image_and_file_agree)
 	CHECK_EQ(elf_open_fd(&b, fd), 0);
 	CHECK(memcmp(a.build_id, b.build_id, sizeof a.build_id) == 0);
 	CHECK(memcmp(a.table, b.table, sizeof a.table) == 0);
+	CHECK(memcmp(a.section, b.section, sizeof a.section) == 0);
 	CHECK_EQ(elf_symbols(&a, ELF_SYMTAB, search_symbol, &x), 0);
 	CHECK_EQ(elf_symbols(&b, ELF_SYMTAB, search_symbol, &y), 0);
 	CHECK_EQ(x.seen, y.seen);
@@ -196,6 +239,44 @@ TEST(elf_name_is_cut_and_bounded)
 	CHECK_EQ(elf_name(&e, ELF_SYMTAB, search.symbol.name, name, sizeof name), 3);
 	CHECK_STR(name, "elf");
 	free(image);
+}
+
+struct twice {
+	const struct elf *e;
+	struct elf_window window;
+	unsigned seen, different;
+};
+
+static bool read_twice(void *opaque, const struct elf_symbol *s)
+{
+	struct twice *t = opaque;
+	char near[2048], plain[2048];
+	int a = elf_name(t->e, ELF_SYMTAB, s->name, plain, sizeof plain);
+	int b = elf_name_near(t->e, &t->window, ELF_SYMTAB, s->name, near, sizeof near);
+
+	t->seen++;
+	t->different += a != b || strcmp(plain, near) != 0;
+	return true;
+}
+
+TEST(elf_names_through_a_window_are_the_same)
+{
+	int fd = open("/proc/self/exe", O_RDONLY);
+	static struct twice t;
+	struct elf e;
+
+	CHECK_EQ(elf_open_fd(&e, fd), 0);
+	t.e = &e;
+	CHECK_EQ(elf_symbols(&e, ELF_SYMTAB, read_twice, &t), 0);
+	CHECK(t.seen > 300);
+	CHECK_EQ(t.different, 0);
+	close(fd);
+	/* An error leaves nothing behind that a later name could be read from. */
+	e.fd = open("/dev/null", O_RDONLY);
+	char name[64];
+	CHECK(elf_name_near(&e, &t.window, ELF_SYMTAB, 1, name, sizeof name) < 0);
+	CHECK_EQ(t.window.bytes, 0);
+	close(e.fd);
 }
 
 static uint64_t seed = 88172645463325252u;

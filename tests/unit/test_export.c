@@ -99,6 +99,53 @@ static void add_sample(uint64_t samples)
 	storebuild_add(&store, frames, 2, 0, samples);
 }
 
+/* Has the profile, written from a store with one frame outside of all modules, this function? */
+static bool names_anonymous_code(const char *name)
+{
+	uint64_t frame = FRAME(FRAME_NO_MODULE, 0x7f0012345678);
+
+	storebuild_add(&store, &frame, 1, 0, 1);
+	CHECK_EQ(dump(NULL), 0);
+	read_back();
+	CHECK_EQ(raw.profile->n_function, 1);
+	CHECK_EQ(raw.profile->location[0]->mapping_id, 0);
+	return strcmp(rawprof_string(&raw, raw.profile->function[0]->name), name) == 0;
+}
+
+TEST(export_names_compiled_code_by_the_perf_map)
+{
+	char map[64], comment[128];
+	FILE *f;
+
+	snprintf(map, sizeof map, "/tmp/perf-%d.map", (int)getpid());
+	begin(4 << 20);
+	CHECK(names_anonymous_code("[unknown]"));
+	CHECK_EQ(result.unnamed_per_mille, 1000);
+	CHECK(has_comment(
+		"cprof: 1 of 1 code addresses have no name, 1 of them in code that was made "
+		"at run time and is in no perf map"));
+	end();
+	CHECK((f = fopen(map, "w")) != NULL);
+	fputs("7f0012345600 100 JS:*_Z3foov /x.js:1:2 \xff\n", f);
+	fclose(f);
+	chmod(map, 0600);
+	begin(4 << 20);
+	bool named = names_anonymous_code("JS:*_Z3foov /x.js:1:2 ?");
+	bool noted = has_comment("perf");
+	unsigned unnamed = result.unnamed_per_mille;
+	end();
+	chmod(map, 0666);
+	begin(4 << 20);
+	bool refused = names_anonymous_code("[unknown]");
+	snprintf(comment, sizeof comment, "cprof: %s: not used, since everybody may write to it",
+		 map);
+	bool said = has_comment(comment);
+	end();
+	unlink(map);
+	CHECK(named && !noted && unnamed == 0);
+	CHECK(refused && said);
+}
+
 TEST(export_writes_one_file_per_dump_and_each_sample_once)
 {
 	char expected[256];
@@ -194,6 +241,22 @@ TEST(export_counts_frames_without_a_name)
 	storebuild_add(&store, frames, 4, 0, 1);
 	CHECK_EQ(dump(NULL), 0);
 	CHECK_EQ(result.unnamed_per_mille, 250);
+	read_back();
+	char comment[640];
+	snprintf(
+		comment, sizeof comment,
+		"cprof: 1 of 4 code addresses have no name, 1 of them in %s, whose symbols are not "
+		"installed",
+		store.header->exe);
+	CHECK(has_comment(comment));
+	end();
+	begin(4 << 20);
+	add_sample(1); /* all named: nothing to say */
+	CHECK_EQ(dump(NULL), 0);
+	read_back();
+	CHECK_EQ(result.unnamed_per_mille, 0);
+	for (size_t i = 0; i < raw.profile->n_comment; i++)
+		CHECK(!strstr(rawprof_string(&raw, raw.profile->comment[i]), "have no name"));
 	end();
 }
 

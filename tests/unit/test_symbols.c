@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "core/store.h"
+#include "output/elf.h"
 #include "tests/support/check.h"
 #include "tests/support/storebuild.h"
 
@@ -61,7 +62,7 @@ static void done(void)
 
 static const char *name_of(struct symbols_module *m, const void *pc)
 {
-	struct symbols_address a = {.address = (uint64_t)pc};
+	struct address a = {.address = (uint64_t)pc};
 
 	(void)symbols_resolve(m, &arena, &a, 1);
 	return a.name ? a.name : "(none)";
@@ -101,7 +102,7 @@ TEST(symbols_size_is_respected)
 TEST(symbols_many_addresses_at_once)
 {
 	struct symbols_module m = module_of((void *)(uintptr_t)chosen_name);
-	static struct symbols_address a[20000];
+	static struct address a[20000];
 	unsigned named = 0, n = 0;
 
 	for (uint64_t at = m.info.start; at < m.info.limit && n < 20000; at += 3)
@@ -130,6 +131,32 @@ TEST(symbols_of_libc_lose_their_version_and_get_the_canonical_path)
 	done();
 }
 
+TEST(symbols_of_the_stubs_inside_libc_with_resolvers)
+{
+	struct symbols_module m = module_of(dlsym(RTLD_NEXT, "hsearch_r"));
+	unsigned named = 0, strlens = 0, stubs = 0;
+	int fd = open(m.path, O_RDONLY);
+	struct elf e;
+
+	CHECK_EQ(elf_open_fd(&e, fd), 0);
+	close(fd);
+	const struct elf_section *plt = &e.section[ELF_PLT];
+	for (uint64_t at = 16; at < plt->bytes; at += 16, stubs++) {
+		const char *name = name_of(&m, (char *)m.info.bias + plt->address + at);
+		size_t n = strlen(name);
+
+		named += n > 4 && strcmp(name + n - 4, "@plt") == 0;
+		strlens += strcmp(name, "strlen@plt") == 0;
+	}
+	if (stubs < 10) {
+		done();
+		SKIP("libc has no .plt");
+	}
+	CHECK(named > stubs / 2); /* all, with libc's debug file */
+	CHECK_EQ(strlens, 1);
+	done();
+}
+
 TEST(symbols_of_the_vdso)
 {
 	struct symbols_module m;
@@ -153,7 +180,7 @@ TEST(symbols_of_the_vdso)
 	/* Another kernel's vdso names nothing. */
 	uint8_t other[20] = {1};
 	m.info.build_id = other;
-	struct symbols_address a = {.address = m.info.start + 0x800};
+	struct address a = {.address = m.info.start + 0x800};
 	CHECK_EQ(symbols_resolve(&m, &arena, &a, 1), -ESTALE);
 	CHECK(a.name == NULL);
 	CHECK_STR(m.canonical_path, "[vdso]");
@@ -189,6 +216,42 @@ TEST(symbols_of_a_deleted_main_program_come_from_its_link)
 	CHECK_STR(name_of(&m, (void *)(uintptr_t)chosen_name), "(none)");
 	CHECK_STR(m.canonical_path, "/nonexistent/program");
 	done();
+}
+
+TEST(symbols_of_a_removed_library_that_is_loaded_come_from_memory)
+{
+	char dir[] = "/tmp/cprof-loaded-XXXXXX", command[512], path[64];
+	static const char *const styles[] = {"gnu", "sysv", "both"};
+
+	CHECK(mkdtemp(dir) != NULL);
+	for (unsigned i = 0; i < 3; i++) {
+		snprintf(path, sizeof path, "%s/%s.so", dir, styles[i]);
+		snprintf(command, sizeof command,
+			 "echo 'int f(int x) { return x * 3; } static int g(int x) { return x * "
+			 "f(x); } "
+			 "int (*p)(int) = g;' | gcc -O1 -fno-inline -shared -fPIC "
+			 "-Wl,--build-id,--hash-style=%s -x c - -o %s",
+			 styles[i], path);
+		CHECK_EQ(system(command), 0);
+		void *library = dlopen(path, RTLD_NOW);
+		CHECK(library != NULL);
+		void *f = dlsym(library, "f"), *g = *(void **)dlsym(library, "p");
+		CHECK_EQ(unlink(path), 0);
+		struct symbols_module m = module_of(f);
+		m.info.start = m.info.limit = 0; /* as if map_files could not be read */
+		CHECK_STR(name_of(&m, f), "f");
+		CHECK_STR(name_of(&m, g), "(none)"); /* only .symtab knew it */
+		uint8_t other[20];
+		memcpy(other, m.info.build_id, sizeof other);
+		other[0] ^= 1;
+		m.info.build_id = other; /* another process's */
+		CHECK_STR(name_of(&m, f), "(none)");
+		CHECK_EQ(dlclose(library), 0);
+		other[0] ^= 1;
+		CHECK_STR(name_of(&m, f), "(none)"); /* not a fault */
+		done();
+	}
+	CHECK_EQ(rmdir(dir), 0);
 }
 
 TEST(symbols_without_a_path_or_with_a_relative_one)
@@ -267,7 +330,7 @@ TEST(symbols_out_of_memory_is_an_error)
 {
 	struct symbols_module m = module_of((void *)(uintptr_t)chosen_name);
 	struct arena tiny = {.max_bytes = 1};
-	struct symbols_address a = {.address = (uint64_t)chosen_name};
+	struct address a = {.address = (uint64_t)chosen_name};
 
 	CHECK_EQ(symbols_resolve(&m, &tiny, &a, 1), -ENOMEM);
 	done();
