@@ -371,6 +371,36 @@ unsigned settings_from_environment(struct settings *s, char *const *envp, settin
 	return reports;
 }
 
+static bool is_default(const struct settings *s, const struct row *row)
+{
+	const void *at = field_of(s, row);
+
+	switch (row->type) {
+	case SETTINGS_PATH:
+	case SETTINGS_NAMES:
+		return text_equal(at, row->path);
+	case SETTINGS_BOOL:
+		return *(const bool *)at == (row->number != 0);
+	case SETTINGS_NUMBER:
+		return *(const uint64_t *)at == row->number;
+	case SETTINGS_SIGNAL:
+		return *(const int *)at == (int)row->number;
+	}
+	return true;
+}
+
+void settings_show_changed(const struct settings *s, struct text *t)
+{
+	for (unsigned i = 0; i < ROWS; i++) {
+		if (is_default(s, &rows[i]))
+			continue;
+		dotted_name(&rows[i], t);
+		text_char(t, '=');
+		settings_show(s, i, t);
+		text_char(t, '\n');
+	}
+}
+
 bool settings_names(const char *names, const char *name)
 {
 	size_t n = text_length(name);

@@ -38,6 +38,11 @@ const char *recorder_exe(void);
  * Context: signal. */
 void recorder_lost(enum store_loss what, uint64_t count);
 
+/* Counts a request for a dump, a thread that has begun, in the store or for the store to come.
+ * Context: signal. */
+void recorder_request(void);
+void recorder_thread(void);
+
 /* In the child of fork: forgets the parent's store, whose mapping is inherited, without touching
  * it.
  * Context: signal.  Allocates: no.  Locks: none. */

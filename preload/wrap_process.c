@@ -36,6 +36,17 @@ static void finish(bool yes)
 		store_finish(s, yes);
 }
 
+/* For the dumper of our own, and for the command: a signal would reach the next image. */
+static void leave(bool yes)
+{
+	struct store *s = recorder_existing();
+
+	if (s)
+		store_leaving(s, yes);
+	/* Release pairs with the acquire in dumper_tell_host(). */
+	atomic_store_explicit(&host.leaving, yes, memory_order_release);
+}
+
 /* Before and after a call of exec that comes back.  begin: false when nothing is to be done. */
 static bool exec_begin(void)
 {
@@ -51,8 +62,7 @@ static bool exec_begin(void)
 	thread_busy_end();
 	if (dump_last(host.settings.output_on_exec))
 		finish(true);
-	/* Release pairs with the acquire in dumper_tell_host(). */
-	atomic_store_explicit(&host.leaving, true, memory_order_release);
+	leave(true);
 	interval_stop();
 	sampler_pause();
 	actions_before_exec();
@@ -66,7 +76,7 @@ static int exec_failed(bool begun)
 	int e = errno;
 
 	if (begun) {
-		atomic_store_explicit(&host.leaving, false, memory_order_release);
+		leave(false);
 		finish(false);
 		actions_after_failed_exec();
 		mask_make_real(false);
