@@ -27,6 +27,7 @@ struct command {
 	const char *help; /* of `cprof NAME --help`, behind the first line */
 };
 extern const struct command command_run, command_top, command_recover, command_options;
+extern const struct command command_dump, command_ls, command_status, command_check;
 
 /* Ends the output of a command: EXIT_OK, or EXIT_FAILED with a message when stdout took not all of
  * it. */

@@ -9,10 +9,8 @@
 #include "output/version.h"
 
 static const struct command *const commands[] = {
-	&command_run,
-	&command_top,
-	&command_recover,
-	&command_options,
+	&command_run, &command_dump,	&command_ls,	  &command_status,
+	&command_top, &command_recover, &command_options,
 };
 #define COMMANDS (sizeof commands / sizeof commands[0])
 

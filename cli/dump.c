@@ -1,0 +1,633 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * cprof dump: asks running processes for their profiles, and says which files they have written.
+ *
+ * The request is a SIGPROF with the value CONTROL_DUMP.  To a process that has no handler for it
+ * this signal is the end.  So it is sent through a descriptor of the process (whose pid may be
+ * another's by now), after libcprof.so was seen in its memory and the handler among its caught
+ * signals; and the last look at the handler, and at the word that says that an exec is under way, is
+ * right before.  What is left is a process that enters exec between that look and the signal, which
+ * are two system calls in a row.
+ *
+ * The answer is in the store's header, see struct store_dump.  A process that has sampled nothing has
+ * no store until it is asked; one that can have no file for it (a full /dev/shm) has none at all, and
+ * then the new file in its output directory is the answer.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <signal.h>
+#include <stddef.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "cli/command.h"
+#include "cli/human.h"
+#include "cli/live.h"
+#include "cli/orphan.h"
+#include "cli/program.h"
+#include "core/control.h"
+#include "core/text.h"
+
+#define PROF	    (UINT64_C(1) << (SIGPROF - 1))
+#define NS	    UINT64_C(1000000000)
+#define WAIT_S	    10u
+#define WAIT_S_MAX  86400u
+#define START_TRIES 25u	      /* of 20 ms: a process that is starting has no handler yet */
+#define AGAIN_NS    (NS / 2)  /* a pending SIGPROF of another kind swallows ours */
+#define NO_STORE_NS (NS / 5)  /* after that, a new file is an answer as well */
+#define SETTLE_NS   (NS / 20) /* between the first file and the last one of a dump */
+
+enum outcome { WAITING, DONE, FAILED };
+
+struct job {
+	struct live live;
+	int process;	 /* pidfd */
+	int store;	 /* -1: none yet */
+	uint64_t inode;	 /* of the store */
+	uint32_t before; /* what was answered before we asked */
+	uint32_t dumps;	 /* that were complete then */
+	uint32_t heard;	 /* requests that it had heard when we last asked */
+	uint64_t asked_ns;
+	enum outcome outcome;
+	/* Without a store: the files that were there before, and when a new one came. */
+	char dir[PATH_MAX];
+	char **old;
+	size_t old_count, old_capacity;
+	uint64_t new_ns;
+};
+
+struct dump {
+	struct job *jobs;
+	size_t count, capacity;
+	uint64_t timeout_ns;
+	bool failed;
+	/* Looking for a name. */
+	const char *name;
+	uint32_t *pids;
+	size_t pid_count, pid_capacity;
+	unsigned without; /* processes of that name that are not ours */
+};
+
+static uint64_t now_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * NS + (uint64_t)ts.tv_nsec;
+}
+
+static void nap_ms(long ms)
+{
+	nanosleep(&(struct timespec){0, ms * 1000000}, NULL);
+}
+
+static void complain(struct dump *d, struct job *j, const char *why)
+{
+	say("dump: process %" PRIu32 " (%s): %s", j->live.pid, j->live.name, why);
+	j->outcome = FAILED;
+	d->failed = true;
+}
+
+/* ---- the store ---- */
+
+static bool read_word(const struct job *j, size_t at, uint32_t *ret)
+{
+	return j->store >= 0 && pread(j->store, ret, sizeof *ret, (off_t)at) == sizeof *ret;
+}
+
+static uint32_t word(const struct job *j, size_t at)
+{
+	uint32_t value = 0;
+
+	return read_word(j, at, &value) ? value : 0;
+}
+
+#define WORD(job, field) word(job, offsetof(struct store_header, field))
+
+static bool read_header(const struct job *j, struct store_header *h)
+{
+	if (j->store < 0 || pread(j->store, h, sizeof *h, 0) != sizeof *h ||
+	    memcmp(h->magic, STORE_MAGIC, sizeof h->magic) != 0 || h->version != STORE_VERSION)
+		return false;
+	h->program[sizeof h->program - 1] = '\0';
+	return true;
+}
+
+static void forget_store(struct job *j)
+{
+	if (j->store >= 0)
+		close(j->store);
+	j->store = -1;
+	j->before = j->dumps = j->heard = 0;
+}
+
+/* Opens the store that is mapped now.  false: it is not this process's own, with the reason. */
+static bool find_store(struct job *j, const char **ret_why)
+{
+	struct store_header h;
+	int fd;
+
+	if (!j->live.store[0] || (j->store >= 0 && j->inode == j->live.store_inode))
+		return true;
+	fd = live_open_store(&j->live);
+	if (fd < 0)
+		return true; /* not reachable from here: as if there were none */
+	forget_store(j);     /* another image's */
+	j->store = fd;
+	j->inode = j->live.store_inode;
+	if (!read_header(j, &h)) {
+		if (WORD(j, version) && WORD(j, version) != STORE_VERSION) {
+			*ret_why = "its libcprof.so is of another version; use the cprof beside it";
+			return false;
+		}
+		forget_store(j); /* half made */
+		return true;
+	}
+	if (h.pid != j->live.inner_pid) {
+		*ret_why = "it is a copy of a process and about to become another program";
+		return false;
+	}
+	return true;
+}
+
+/* ---- files, where there is no store ---- */
+
+/* "<program>.<pid>.<kind>.<n>.pb.gz" of this process */
+static bool is_file_of(const struct job *j, const char *name)
+{
+	char mark[32];
+	size_t n = strlen(name);
+
+	snprintf(mark, sizeof mark, ".%" PRIu32 ".", j->live.inner_pid);
+	return name[0] != '.' && strstr(name, mark) && n > 6 && strcmp(name + n - 6, ".pb.gz") == 0;
+}
+
+static bool is_old(const struct job *j, const char *path)
+{
+	for (size_t i = 0; i < j->old_count; i++)
+		if (strcmp(j->old[i], path) == 0)
+			return true;
+	return false;
+}
+
+/* Each file that is not remembered: remembers it, or counts it, or prints it. */
+enum listing { REMEMBER, COUNT, PRINT };
+static unsigned list_in(struct job *j, const char *dir, enum listing what)
+{
+	DIR *d = opendir(dir);
+	struct dirent *e;
+	unsigned count = 0;
+
+	while (d && (e = readdir(d))) {
+		char *path;
+
+		if (!is_file_of(j, e->d_name))
+			continue;
+		if (asprintf(&path, "%s/%s", dir, e->d_name) < 0)
+			continue;
+		if (is_old(j, path)) {
+			free(path);
+			continue;
+		}
+		count++;
+		if (what == REMEMBER) {
+			j->old =
+				memory_grow(j->old, j->old_count, &j->old_capacity, sizeof *j->old);
+			j->old[j->old_count++] = path;
+			continue;
+		}
+		if (what == PRINT)
+			puts(human_safe(path));
+		free(path);
+	}
+	if (d)
+		closedir(d);
+	return count;
+}
+
+/* The configured directory, or the one inside it; see output/sink.h. */
+static unsigned list_files(struct job *j, enum listing what)
+{
+	char inside[PATH_MAX + 32];
+
+	snprintf(inside, sizeof inside, "%s/cprof-%u", j->dir, (unsigned)j->live.uid);
+	return list_in(j, j->dir, what) + list_in(j, inside, what);
+}
+
+static bool same_root(const struct live *l)
+{
+	char path[64];
+	struct stat own, its;
+
+	snprintf(path, sizeof path, "%s/root", l->proc);
+	return stat("/", &own) == 0 && stat(path, &its) == 0 && own.st_dev == its.st_dev &&
+	       own.st_ino == its.st_ino;
+}
+
+static void choose_dir(struct job *j)
+{
+	const char *dir = j->live.settings.output_dir;
+	char root[64] = "", usual[64];
+
+	if (!same_root(&j->live))
+		snprintf(root, sizeof root, "%s/root", j->live.proc);
+	snprintf(usual, sizeof usual, "/tmp/cprof-%u", (unsigned)j->live.uid);
+	snprintf(j->dir, sizeof j->dir, "%s%.*s", root, SETTINGS_PATH_BYTES, dir[0] ? dir : usual);
+}
+
+/* ---- asking ---- */
+
+static bool look_again(struct job *j, char why[256])
+{
+	struct live l;
+
+	if (live_look(&l, j->live.pid, why) < 0)
+		return false;
+	j->live = l;
+	return true;
+}
+
+/* The two looks that must come right before the signal.  NULL: it may be sent. */
+static const char *may_not_be_asked(struct job *j)
+{
+	if (!live_again(&j->live))
+		return "it has ended";
+	if (!live_is_at_work(&j->live))
+		return "libcprof.so is loaded but does nothing there: it is still starting, or its "
+		       "options leave this program out ([follow])";
+	if (WORD(j, leaving))
+		return "it is about to execute another program";
+	return NULL;
+}
+
+/* 0, 1 (not now), or -errno. */
+static int ask(struct job *j)
+{
+	siginfo_t info;
+
+	memset(&info, 0, sizeof info);
+	info.si_signo = SIGPROF;
+	info.si_code = SI_QUEUE;
+	info.si_pid = getpid();
+	info.si_uid = getuid();
+	info.si_value.sival_ptr = (void *)CONTROL_VALUE(CONTROL_DUMP);
+	j->heard = WORD(j, dump_requests);
+	j->asked_ns = now_ns();
+	if (may_not_be_asked(j))
+		return 1;
+	return syscall(SYS_pidfd_send_signal, j->process, SIGPROF, &info, 0) < 0 ? -errno : 0;
+}
+
+/* Why nothing of ours is in it, as far as its file tells. */
+static void why_without(const struct live *l, char *why, size_t size)
+{
+	char path[64], buf[512];
+	const char *obstacle;
+
+	snprintf(path, sizeof path, "%s/exe", l->proc);
+	if (readlink(path, buf, sizeof buf) < 0) {
+		snprintf(why, size, "it is a thread of the kernel");
+		return;
+	}
+	obstacle = program_obstacle(path, buf);
+	snprintf(why, size, "libcprof.so is not loaded there: %s",
+		 obstacle ? obstacle : "start it by cprof run");
+	human_safe(why);
+}
+
+/* Looks at one process and sends the request.  false after a message. */
+static bool begin(struct dump *d, uint32_t pid)
+{
+	struct job *j;
+	char why[640];
+	const char *reason = NULL;
+
+	d->jobs = memory_grow(d->jobs, d->count, &d->capacity, sizeof *d->jobs);
+	j = &d->jobs[d->count];
+	*j = (struct job){.store = -1};
+	/* Before anything is looked at: what is asked is what was looked at. */
+	j->process = (int)syscall(SYS_pidfd_open, (pid_t)pid, 0);
+	if (j->process < 0 && errno == ENOSYS) {
+		say("dump: this kernel has no pidfd_open (Linux 5.3), and without it the wrong "
+		    "process could be hit; use the dump signal: kill -USR2 %" PRIu32,
+		    pid);
+		return false;
+	}
+	if (live_look(&j->live, pid, why) < 0) {
+		say("dump: %s", why);
+		return false;
+	}
+	d->count++;
+	if (j->process < 0) {
+		complain(d, j, "it has ended");
+		return false;
+	}
+	if (!j->live.library[0]) {
+		why_without(&j->live, why, sizeof why);
+		complain(d, j, why);
+		return false;
+	}
+	if (j->live.shares) {
+		complain(d, j,
+			 "it shares its parent's memory: the writer of a dump, or a program that "
+			 "is being started");
+		return false;
+	}
+	choose_dir(j);
+	(void)list_files(j, REMEMBER);
+	for (unsigned tries = 0; tries < START_TRIES; tries++) {
+		reason = NULL;
+		if (tries) {
+			nap_ms(20);
+			if (!look_again(j, why)) {
+				complain(d, j, "it has ended");
+				return false;
+			}
+			if (!j->live.library[0]) {
+				complain(d, j, "it executes another program now, without us");
+				return false;
+			}
+		}
+		if (!find_store(j, &reason))
+			continue;
+		j->before = WORD(j, dump.answered);
+		j->dumps = WORD(j, dumps);
+		int rc = ask(j);
+		if (rc == 0)
+			return true;
+		reason = rc < 0 ? strerror(-rc) : may_not_be_asked(j);
+		if (rc == -EPERM || rc == -ESRCH)
+			break;
+	}
+	complain(d, j, reason ? reason : "it is starting; try again");
+	return false;
+}
+
+/* ---- waiting ---- */
+
+/* The files as they can be opened from here. */
+static void print_files(struct job *j, const struct store_header *h, const struct store_dump *s)
+{
+	char path[1024], root[64] = "", there[1100];
+	struct stat st;
+	bool first = true;
+
+	if (!same_root(&j->live))
+		snprintf(root, sizeof root, "%s/root", j->live.proc);
+	for (unsigned kind = KIND_NONE + 1; kind < KIND_COUNT; kind++) {
+		if (!orphan_dump_path(h, s, (enum store_kind)kind, path, sizeof path))
+			continue;
+		snprintf(there, sizeof there, "%s%s", root, path);
+		bool is_there = root[0] && lstat(there, &st) == 0;
+		if (is_there && first)
+			say("dump: process %" PRIu32
+			    " (%s) has a file system of its own, where this is %s",
+			    j->live.pid, j->live.name, path);
+		puts(is_there ? there : path);
+		first = false;
+	}
+	j->outcome = DONE;
+}
+
+/* What the header says; true when that was the end of it. */
+static bool is_answered(struct dump *d, struct job *j)
+{
+	struct store_header h;
+	struct store_dump s;
+	char why[512];
+
+	if (j->store < 0 || (int32_t)(WORD(j, dump.answered) - j->before) <= 0)
+		return false;
+	if (!orphan_read_dump(j->store, &s) || !read_header(j, &h))
+		return false;
+	if (s.result < 0) {
+		snprintf(why, sizeof why, "it could not write: %s", s.problem);
+		complain(d, j, why);
+	} else {
+		print_files(j, &h, &s);
+	}
+	return true;
+}
+
+/* A process without a store has answered when a new file is there. */
+static bool is_written(struct job *j)
+{
+	uint64_t now = now_ns();
+
+	if (j->store >= 0 || now < j->asked_ns + NO_STORE_NS || !list_files(j, COUNT))
+		return false;
+	if (!j->new_ns)
+		j->new_ns = now;
+	if (now < j->new_ns + SETTLE_NS)
+		return false;
+	(void)list_files(j, PRINT);
+	j->outcome = DONE;
+	return true;
+}
+
+static void after_its_end(struct dump *d, struct job *j)
+{
+	struct store_header h;
+	struct store_dump s;
+
+	if (is_answered(d, j))
+		return;
+	/* Its last dump covers the same. */
+	if (WORD(j, dumps) != j->dumps && orphan_read_dump(j->store, &s) && read_header(j, &h)) {
+		print_files(j, &h, &s);
+		return;
+	}
+	j->new_ns = 1;
+	if (is_written(j))
+		return;
+	complain(d, j, "it has ended before it wrote; cprof recover may know more");
+}
+
+/* Why it says nothing. */
+static void complain_of_silence(struct dump *d, struct job *j)
+{
+	const char *why =
+		"it does not answer, and why cannot be seen; is there a line of cprof in its "
+		"log?";
+	char buf[256];
+
+	if (!live_again(&j->live)) {
+		after_its_end(d, j);
+		return;
+	}
+	if (j->live.state == 'T' || j->live.state == 't')
+		why = "it is stopped, by a signal or a debugger; it will write when it goes on";
+	else if (j->live.state == 'D')
+		why = "it waits in the kernel, for a disk or a network file system (state D); it "
+		      "will write when that ends";
+	else if (WORD(j, dump_requests) - j->heard > 0)
+		why = "it has heard and is still writing; ask again with a longer --timeout";
+	else if (j->live.pending & PROF)
+		why = "its threads block SIGPROF, by a raw system call; it will write when one "
+		      "unblocks it";
+	else if (WORD(j, lost[LOST_HANDLERS]))
+		why = "it has replaced our handler of SIGPROF";
+	snprintf(buf, sizeof buf, "nothing in %" PRIu64 " s: %s", d->timeout_ns / NS, why);
+	complain(d, j, buf);
+}
+
+static void look(struct dump *d, struct job *j)
+{
+	struct pollfd end = {.fd = j->process, .events = POLLIN};
+	const char *ignored;
+	char why[256];
+
+	if (poll(&end, 1, 0) == 1) {
+		after_its_end(d, j);
+		return;
+	}
+	if (is_answered(d, j) || is_written(j))
+		return;
+	/* The store may be new, by our request or after exec. */
+	if (look_again(j, why) && !j->live.library[0]) {
+		complain(d, j, "it executes another program now, without us");
+		return;
+	}
+	(void)find_store(j, &ignored);
+	if (is_answered(d, j))
+		return;
+	if (now_ns() > j->asked_ns + AGAIN_NS && WORD(j, dump_requests) == j->heard &&
+	    j->live.library[0] && !j->live.shares)
+		(void)ask(j);
+}
+
+static void wait_for_all(struct dump *d)
+{
+	uint64_t deadline = now_ns() + d->timeout_ns;
+	long ms = 2;
+	bool waiting = true;
+
+	while (waiting) {
+		bool last = now_ns() >= deadline;
+
+		waiting = false;
+		for (size_t i = 0; i < d->count; i++) {
+			struct job *j = &d->jobs[i];
+
+			if (j->outcome != WAITING)
+				continue;
+			look(d, j);
+			if (j->outcome == WAITING && last)
+				complain_of_silence(d, j);
+			waiting |= j->outcome == WAITING;
+		}
+		if (waiting)
+			nap_ms(ms);
+		ms = ms < 50 ? ms + 2 : ms;
+	}
+}
+
+/* ---- the command ---- */
+
+static void found_named(void *opaque, const struct live *l)
+{
+	struct dump *d = opaque;
+
+	if (!live_is_named(l, d->name) || l->shares)
+		return;
+	if (!l->library[0]) {
+		d->without++;
+		return;
+	}
+	d->pids = memory_grow(d->pids, d->pid_count, &d->pid_capacity, sizeof *d->pids);
+	d->pids[d->pid_count++] = l->pid;
+}
+
+static void begin_named(struct dump *d, const char *name)
+{
+	d->name = name;
+	d->pid_count = d->without = 0;
+	unsigned unseen = live_each(found_named, d);
+
+	for (size_t i = 0; i < d->pid_count; i++)
+		d->failed |= !begin(d, d->pids[i]);
+	if (d->pid_count)
+		return;
+	d->failed = true;
+	if (d->without)
+		say("dump: %u running %s, but without libcprof.so; start it by cprof run",
+		    d->without, name);
+	else if (unseen)
+		say("dump: there is no process called %s; %u could not be looked at, being of "
+		    "other "
+		    "users or privileged",
+		    name, unseen);
+	else
+		say("dump: there is no process called %s; cprof ls shows what there is", name);
+}
+
+static int run(int argc, char **argv)
+{
+	struct dump d = {.timeout_ns = WAIT_S * NS};
+	uint64_t seconds, pid;
+	int words = 0;
+	char *value;
+
+	for (int i = 1; i < argc; i++) {
+		int is = option_is(argc, argv, &i, "--timeout", &value);
+
+		if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0)
+			return usage_show(&command_dump);
+		if (is < 0)
+			return usage_error(&command_dump, "%s needs a value", argv[i]);
+		if (is > 0) {
+			if (text_parse_u64(value, strlen(value), &seconds) < 0 || seconds == 0 ||
+			    seconds > WAIT_S_MAX)
+				return usage_error(&command_dump,
+						   "--timeout %s: expected seconds from 1 to %u",
+						   value, WAIT_S_MAX);
+			d.timeout_ns = seconds * NS;
+		} else if (argv[i][0] == '-' && argv[i][1]) {
+			return usage_error(&command_dump, "%s is no option", argv[i]);
+		} else {
+			argv[++words] = argv[i];
+		}
+	}
+	if (words == 0)
+		return usage_error(&command_dump, "no PID or NAME given");
+	for (int i = 1; i <= words; i++) {
+		if (text_parse_u64(argv[i], strlen(argv[i]), &pid) == 0 && pid <= INT32_MAX)
+			d.failed |= !begin(&d, (uint32_t)pid);
+		else
+			begin_named(&d, argv[i]);
+	}
+	wait_for_all(&d);
+	return output_end() == EXIT_OK && !d.failed ? EXIT_OK : EXIT_FAILED;
+}
+
+const struct command command_dump = {
+	.name = "dump",
+	.run = run,
+	.arguments = "[--timeout SECONDS] PID|NAME...",
+	.summary = "have running processes write their profiles now",
+	.help = "Asks each process for a dump, waits until it is written and prints the names of "
+		"the\n"
+		"files, one a line. Of a NAME all processes are asked: cprof ls shows the names.\n"
+		"A process that has no libcprof.so at work is told by one line and left alone.\n"
+		"\n"
+		"  --timeout SECONDS  how long to wait for an answer (default 10)\n"
+		"\n"
+		"The profile covers the time since the process's last one; it is empty when "
+		"nothing "
+		"was\n"
+		"sampled. The process goes on meanwhile. Nothing but SIGPROF is sent, so this "
+		"works "
+		"with\n"
+		"CPROF_OUTPUT_SIGNAL=none too.\n"
+		"\n"
+		"Exit code: 0 all have written; 1 one has not; 2 wrong usage.\n",
+};
