@@ -8,10 +8,19 @@
 #include "cli/command.h"
 #include "output/version.h"
 
+/* One a line, so that two who add one do not meet. */
+/* clang-format off */
 static const struct command *const commands[] = {
-	&command_run, &command_dump,	&command_ls,	  &command_status,
-	&command_top, &command_recover, &command_options,
+	&command_run,
+	&command_dump,
+	&command_ls,
+	&command_status,
+	&command_check,
+	&command_top,
+	&command_recover,
+	&command_options,
 };
+/* clang-format on */
 #define COMMANDS (sizeof commands / sizeof commands[0])
 
 static void print_help(void)
