@@ -132,8 +132,10 @@ static void check_libraries(struct check *c, const struct program *p)
 	FILE *f = strcmp(p->facts.loader, SYSTEM_LOADER) == 0 ? start(argv, &pid) : NULL;
 
 	if (p->facts.loader[0] && strcmp(p->facts.loader, SYSTEM_LOADER) != 0)
-		remark(c, "its loader is %s, of another glibc than the system's; libcprof.so needs 2.%u "
-			  "or later there too",
+		remark(c,
+		       "its loader is %s, of another glibc than the system's; libcprof.so needs "
+		       "2.%u "
+		       "or later there too",
 		       p->facts.loader, GLIBC_MINOR);
 	while (f && fgets(line, sizeof line, f)) {
 		char *name = line + strspn(line, " \t"), *arrow = strstr(name, " => ");
@@ -145,8 +147,9 @@ static void check_libraries(struct check *c, const struct program *p)
 			stop(c, "it does not start: the library %s is not found", name);
 		}
 		if (allocator)
-			remark(c, "allocates with %s: no matter for CPU; a heap profile sees calls of "
-				  "malloc, whoever serves them",
+			remark(c,
+			       "allocates with %s: no matter for CPU; a heap profile sees calls of "
+			       "malloc, whoever serves them",
 			       allocator);
 	}
 	if (f)
@@ -217,12 +220,15 @@ static void check_names(struct check *c, const struct program *p)
 	}
 	find_package(p->path, package, sizeof package);
 	if (package[0])
-		remark(c, "is stripped: functions that it does not export are shown as [%s]; their names "
-			  "are in the package %s-dbgsym (archive debian-debug)",
+		remark(c,
+		       "is stripped: functions that it does not export are shown as [%s]; their "
+		       "names "
+		       "are in the package %s-dbgsym (archive debian-debug)",
 		       text_basename(p->path), package);
 	else
-		remark(c, "is stripped: functions that it does not export are shown as [%s]; install "
-			  "its debug file as %s/xx/yy.debug, or do not strip it",
+		remark(c,
+		       "is stripped: functions that it does not export are shown as [%s]; install "
+		       "its debug file as %s/xx/yy.debug, or do not strip it",
 		       text_basename(p->path), DEBUG_ROOT);
 }
 
@@ -254,12 +260,15 @@ static void check_program(struct check *c, const char *path)
 		remark(c, "has no unwind tables (.eh_frame_hdr): its stacks are followed by frame "
 			  "pointers, as far as it has them");
 	if (p.facts.go)
-		remark(c, "is a Go program: its CPU time is right, but goroutines have stacks of their "
-			  "own, which end at once, and it ends without libc: its last profile is to be "
+		remark(c, "is a Go program: its CPU time is right, but goroutines have stacks of "
+			  "their "
+			  "own, which end at once, and it ends without libc: its last profile is "
+			  "to be "
 			  "had by cprof recover. Go's net/http/pprof tells more");
 	if (p.facts.own_malloc)
-		remark(c, "has a malloc of its own: no matter for CPU; a heap profile would not see "
-			  "calls inside the program");
+		remark(c,
+		       "has a malloc of its own: no matter for CPU; a heap profile would not see "
+		       "calls inside the program");
 }
 
 /* ---- what it would run in ---- */
@@ -286,8 +295,9 @@ static void check_library(struct check *c)
 	}
 	(void)program_library(path, sizeof path);
 	if (!open)
-		remark(c, "%s cannot be read by every user: a service of another one would run "
-			  "without it",
+		remark(c,
+		       "%s cannot be read by every user: a service of another one would run "
+		       "without it",
 		       path);
 }
 
@@ -300,17 +310,20 @@ static void check_kernel(struct check *c)
 		strcpy(u.release, "?");
 	/* Closes nothing: there is no such descriptor. */
 	if (syscall(SYS_close_range, ~0u, ~0u, 0) < 0 && errno == ENOSYS)
-		remark(c, "kernel %s has no close_range (5.9): a dump holds the thread that writes it",
+		remark(c,
+		       "kernel %s has no close_range (5.9): a dump holds the thread that writes it",
 		       u.release);
 	if (syscall(SYS_pidfd_open, getpid(), 0) < 0 && errno == ENOSYS)
-		remark(c, "kernel %s has no pidfd_open (5.3): cprof dump does not work, the dump "
-			  "signal does",
+		remark(c,
+		       "kernel %s has no pidfd_open (5.3): cprof dump does not work, the dump "
+		       "signal does",
 		       u.release);
 	void *p = mmap(NULL, (size_t)page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1,
 		       0);
 	if (p != MAP_FAILED && madvise(p, (size_t)page, POPULATE_WRITE) < 0 && errno == EINVAL)
-		remark(c, "kernel %s has no MADV_POPULATE_WRITE (5.14): the store has 4 MB, taken at "
-			  "once",
+		remark(c,
+		       "kernel %s has no MADV_POPULATE_WRITE (5.14): the store has 4 MB, taken at "
+		       "once",
 		       u.release);
 	if (p != MAP_FAILED)
 		munmap(p, (size_t)page);
@@ -326,13 +339,15 @@ static void check_timers(struct check *c)
 	if (timer_create(CLOCK_THREAD_CPUTIME_ID, &event, &timer) == 0)
 		timer_delete(timer);
 	else
-		remark(c, "a timer per thread is refused (%s): one for the whole process is used, "
-			  "which is less exact",
+		remark(c,
+		       "a timer per thread is refused (%s): one for the whole process is used, "
+		       "which is less exact",
 		       strerror(errno));
 	if (getrlimit(RLIMIT_SIGPENDING, &limit) == 0 && limit.rlim_cur < FEW_SIGNALS)
-		remark(c, "the limit of pending signals (ulimit -i) is %" PRIu64
-			  ": all threads of all processes of a user beyond that have no timer of "
-			  "their own",
+		remark(c,
+		       "the limit of pending signals (ulimit -i) is %" PRIu64
+		       ": all threads of all processes of a user beyond that have no timer of "
+		       "their own",
 		       (uint64_t)limit.rlim_cur);
 }
 
@@ -343,15 +358,17 @@ static void check_store(struct check *c, const struct settings *s)
 	struct statvfs fs;
 
 	if (access(dir, W_OK | X_OK) < 0 || statvfs(dir, &fs) < 0) {
-		remark(c, "%s: %s: the store has no file, and a process that is killed leaves no "
-			  "profile",
+		remark(c,
+		       "%s: %s: the store has no file, and a process that is killed leaves no "
+		       "profile",
 		       dir, strerror(errno));
 		return;
 	}
 	uint64_t room = (uint64_t)fs.f_bavail * fs.f_frsize;
 	if (fs.f_blocks && room / TMPFS_SHARE < STORE_LEAST)
-		remark(c, "%s has %s free, too little for a store (an eighth of it is used at most): "
-			  "a process that is killed leaves no profile",
+		remark(c,
+		       "%s has %s free, too little for a store (an eighth of it is used at most): "
+		       "a process that is killed leaves no profile",
 		       dir, human_bytes(room, size));
 }
 
@@ -425,7 +442,8 @@ static int run(int argc, char **argv)
 	int rc = program_find(argv[first], path, sizeof path);
 	if (rc < 0) {
 		say("check: %s: %s", human_safe(argv[first]),
-		    rc == -EACCES ? "is no program that you may execute" : "there is no such program");
+		    rc == -EACCES ? "is no program that you may execute"
+				  : "there is no such program");
 		return EXIT_FAILED;
 	}
 	check_program(&c, path);
@@ -452,7 +470,8 @@ const struct command command_check = {
 		"its\n"
 		"interpreter is judged.\n"
 		"\n"
-		"It would not be: statically linked programs (most Go programs), those for another libc\n"
+		"It would not be: statically linked programs (most Go programs), those for another "
+		"libc\n"
 		"or processor, and setuid, setgid or privileged files, where the loader ignores "
 		"LD_PRELOAD.\n"
 		"Remarks are about missing names, unwind tables and libraries, about malloc, and "

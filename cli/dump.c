@@ -5,9 +5,12 @@
  * The request is a SIGPROF with the value CONTROL_DUMP.  To a process that has no handler for it
  * this signal is the end.  So it is sent through a descriptor of the process (whose pid may be
  * another's by now), after libcprof.so was seen in its memory and the handler among its caught
- * signals; and the last look at the handler, and at the word that says that an exec is under way, is
- * right before.  What is left is a process that enters exec between that look and the signal, which
- * are two system calls in a row.
+ * signals.  exec takes the handler away and keeps a pending signal, so it must not be under way:
+ * - A process with a store is held: exec waits for a moment that we write there (core/store_format.h).
+ * - One without has hardly used its CPU: it is starting, or it sleeps.  It is asked when it has been
+ *   the same image for a while and no thread of it runs; to be hit it would have to wake up and come
+ *   into exec between that look and the signal, which are two system calls in a row.  One that runs
+ *   all the time (cpu.enabled = no) is asked after a second.
  *
  * The answer is in the store's header, see struct store_dump.  A process that has sampled nothing has
  * no store until it is asked; one that can have no file for it (a full /dev/shm) has none at all, and
@@ -37,25 +40,30 @@
 #include "core/control.h"
 #include "core/text.h"
 
-#define PROF	    (UINT64_C(1) << (SIGPROF - 1))
-#define NS	    UINT64_C(1000000000)
-#define WAIT_S	    10u
-#define WAIT_S_MAX  86400u
-#define START_TRIES 25u	      /* of 20 ms: a process that is starting has no handler yet */
-#define AGAIN_NS    (NS / 2)  /* a pending SIGPROF of another kind swallows ours */
-#define NO_STORE_NS (NS / 5)  /* after that, a new file is an answer as well */
-#define SETTLE_NS   (NS / 20) /* between the first file and the last one of a dump */
+#define PROF	     (UINT64_C(1) << (SIGPROF - 1))
+#define NS	     UINT64_C(1000000000)
+#define WAIT_S	     10u
+#define WAIT_S_MAX   86400u
+#define START_NS     NS /* for a process that is starting and has no handler yet */
+#define STEP_MS	     20
+#define ABSENT_TRIES 5u
+#define SETTLED_NS   (NS / 10) /* the same image for so long */
+#define HOLD_NS	     (NS / 20) /* in which exec waits */
+#define AGAIN_NS     (NS / 2)  /* a pending SIGPROF of another kind swallows ours */
+#define NO_STORE_NS  (NS / 5)  /* after that, a new file is an answer as well */
+#define SETTLE_NS    (NS / 20) /* between the first file and the last one of a dump */
 
 enum outcome { WAITING, DONE, FAILED };
 
 struct job {
 	struct live live;
-	int process;	 /* pidfd */
-	int store;	 /* -1: none yet */
-	uint64_t inode;	 /* of the store */
-	uint32_t before; /* what was answered before we asked */
-	uint32_t dumps;	 /* that were complete then */
-	uint32_t heard;	 /* requests that it had heard when we last asked */
+	int process;		     /* pidfd */
+	int store;		     /* -1: none yet */
+	uint64_t inode;		     /* of the store */
+	uint32_t before;	     /* what was answered before we asked */
+	uint64_t image_at, image_ns; /* where the library is, and since when we know */
+	uint32_t dumps;		     /* that were complete then */
+	uint32_t heard;		     /* requests that it had heard when we last asked */
 	uint64_t asked_ns;
 	enum outcome outcome;
 	/* Without a store: the files that were there before, and when a new one came. */
@@ -138,7 +146,7 @@ static bool find_store(struct job *j, const char **ret_why)
 
 	if (!j->live.store[0] || (j->store >= 0 && j->inode == j->live.store_inode))
 		return true;
-	fd = live_open_store(&j->live);
+	fd = live_open_store(&j->live, O_RDWR);
 	if (fd < 0)
 		return true; /* not reachable from here: as if there were none */
 	forget_store(j);     /* another image's */
@@ -246,33 +254,65 @@ static void choose_dir(struct job *j)
 
 /* ---- asking ---- */
 
-static bool look_again(struct job *j, char why[256])
+static void note_image(struct job *j)
 {
+	if (j->image_ns && j->image_at == j->live.library_at)
+		return;
+	j->image_at = j->live.library_at;
+	j->image_ns = now_ns();
+}
+
+static bool look_again(struct job *j)
+{
+	char why[256];
 	struct live l;
 
 	if (live_look(&l, j->live.pid, why) < 0)
 		return false;
 	j->live = l;
+	note_image(j);
 	return true;
 }
 
-/* The two looks that must come right before the signal.  NULL: it may be sent. */
-static const char *may_not_be_asked(struct job *j)
+/* With a store: nobody enters exec until *ret_until. */
+static bool hold(struct job *j, uint64_t *ret_until)
 {
+	*ret_until = now_ns() + HOLD_NS;
+	if (pwrite(j->store, ret_until, sizeof *ret_until,
+		   offsetof(struct store_header, hold_until_ns)) != sizeof *ret_until)
+		return false;
+	/* Pairs with the order in store_leaving(). */
+	atomic_thread_fence(memory_order_seq_cst);
+	return WORD(j, leaving) == 0;
+}
+
+/* NULL: it is safe to send the signal now, until *ret_until. */
+static const char *why_not_now(struct job *j, uint64_t *ret_until)
+{
+	static const char leaving[] = "it is about to execute another program; try again";
+	static const char starting[] = "it has just started; try again";
+
+	*ret_until = UINT64_MAX;
 	if (!live_again(&j->live))
 		return "it has ended";
 	if (!live_is_at_work(&j->live))
 		return "libcprof.so is loaded but does nothing there: it is still starting, or its "
 		       "options leave this program out ([follow])";
-	if (WORD(j, leaving))
-		return "it is about to execute another program";
-	return NULL;
+	if (j->store >= 0)
+		return hold(j, ret_until) ? NULL : leaving;
+	if (now_ns() < j->image_ns + SETTLED_NS)
+		return starting;
+	if (!live_rests(&j->live) && now_ns() < j->image_ns + NS)
+		return starting;
+	/* Another image since we looked? */
+	return live_again(&j->live) && live_is_at_work(&j->live) ? NULL : leaving;
 }
 
-/* 0, 1 (not now), or -errno. */
-static int ask(struct job *j)
+/* 0, -EAGAIN with a reason, or another -errno. */
+static int ask(struct job *j, const char **ret_why)
 {
 	siginfo_t info;
+	uint64_t until;
 
 	memset(&info, 0, sizeof info);
 	info.si_signo = SIGPROF;
@@ -282,9 +322,15 @@ static int ask(struct job *j)
 	info.si_value.sival_ptr = (void *)CONTROL_VALUE(CONTROL_DUMP);
 	j->heard = WORD(j, dump_requests);
 	j->asked_ns = now_ns();
-	if (may_not_be_asked(j))
-		return 1;
-	return syscall(SYS_pidfd_send_signal, j->process, SIGPROF, &info, 0) < 0 ? -errno : 0;
+	*ret_why = why_not_now(j, &until);
+	if (!*ret_why && now_ns() > until - HOLD_NS / 2)
+		*ret_why = "this machine is too busy; try again";
+	if (*ret_why)
+		return -EAGAIN;
+	if (syscall(SYS_pidfd_send_signal, j->process, SIGPROF, &info, 0) == 0)
+		return 0;
+	*ret_why = errno == ESRCH ? "it has ended" : strerror(errno);
+	return -errno;
 }
 
 /* Why nothing of ours is in it, as far as its file tells. */
@@ -310,6 +356,7 @@ static bool begin(struct dump *d, uint32_t pid)
 	struct job *j;
 	char why[640];
 	const char *reason = NULL;
+	static const char without_us[] = "it executes another program now, without us";
 
 	d->jobs = memory_grow(d->jobs, d->count, &d->capacity, sizeof *d->jobs);
 	j = &d->jobs[d->count];
@@ -331,6 +378,11 @@ static bool begin(struct dump *d, uint32_t pid)
 		complain(d, j, "it has ended");
 		return false;
 	}
+	/* It may be on its way through exec. */
+	for (unsigned tries = 0; !j->live.library[0] && tries < ABSENT_TRIES; tries++) {
+		nap_ms(STEP_MS);
+		(void)look_again(j);
+	}
 	if (!j->live.library[0]) {
 		why_without(&j->live, why, sizeof why);
 		complain(d, j, why);
@@ -344,31 +396,27 @@ static bool begin(struct dump *d, uint32_t pid)
 	}
 	choose_dir(j);
 	(void)list_files(j, REMEMBER);
-	for (unsigned tries = 0; tries < START_TRIES; tries++) {
-		reason = NULL;
-		if (tries) {
-			nap_ms(20);
-			if (!look_again(j, why)) {
-				complain(d, j, "it has ended");
-				return false;
-			}
-			if (!j->live.library[0]) {
-				complain(d, j, "it executes another program now, without us");
-				return false;
-			}
+	note_image(j);
+	for (uint64_t end = now_ns() + START_NS;;) {
+		int rc = -EAGAIN;
+
+		reason = without_us;
+		if (j->live.library[0] && find_store(j, &reason)) {
+			j->before = WORD(j, dump.answered);
+			j->dumps = WORD(j, dumps);
+			rc = ask(j, &reason);
 		}
-		if (!find_store(j, &reason))
-			continue;
-		j->before = WORD(j, dump.answered);
-		j->dumps = WORD(j, dumps);
-		int rc = ask(j);
 		if (rc == 0)
 			return true;
-		reason = rc < 0 ? strerror(-rc) : may_not_be_asked(j);
-		if (rc == -EPERM || rc == -ESRCH)
+		if (rc != -EAGAIN || now_ns() > end)
 			break;
+		nap_ms(STEP_MS);
+		if (!look_again(j)) {
+			reason = "it has ended";
+			break;
+		}
 	}
-	complain(d, j, reason ? reason : "it is starting; try again");
+	complain(d, j, reason);
 	return false;
 }
 
@@ -484,7 +532,6 @@ static void look(struct dump *d, struct job *j)
 {
 	struct pollfd end = {.fd = j->process, .events = POLLIN};
 	const char *ignored;
-	char why[256];
 
 	if (poll(&end, 1, 0) == 1) {
 		after_its_end(d, j);
@@ -493,16 +540,17 @@ static void look(struct dump *d, struct job *j)
 	if (is_answered(d, j) || is_written(j))
 		return;
 	/* The store may be new, by our request or after exec. */
-	if (look_again(j, why) && !j->live.library[0]) {
+	if (look_again(j) && !j->live.library[0]) {
 		complain(d, j, "it executes another program now, without us");
 		return;
 	}
-	(void)find_store(j, &ignored);
+	if (!find_store(j, &ignored))
+		return;
 	if (is_answered(d, j))
 		return;
 	if (now_ns() > j->asked_ns + AGAIN_NS && WORD(j, dump_requests) == j->heard &&
 	    j->live.library[0] && !j->live.shares)
-		(void)ask(j);
+		(void)ask(j, &ignored);
 }
 
 static void wait_for_all(struct dump *d)

@@ -9,11 +9,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define HEADERS_MAX  1024u /* of segments, of sections; more are not looked at */
-#define DYNAMIC_MAX  4096u
-#define SYMBOLS_MAX  (1u << 20)
-#define NOTES_BYTES  4096u
-#define NOTE_GO	     4 /* name "Go": the build id of cmd/link, in every Go program */
+#define HEADERS_MAX 1024u /* of segments, of sections; more are not looked at */
+#define DYNAMIC_MAX 4096u
+#define SYMBOLS_MAX (1u << 20)
+#define NOTES_BYTES 4096u
+#define NOTE_GO	    4 /* name "Go": the build id of cmd/link, in every Go program */
 
 struct reader {
 	struct facts *f;
@@ -169,8 +169,7 @@ static void read_segments(struct reader *r)
 	for (unsigned i = 0; i < r->segment_count; i++) {
 		const Elf64_Phdr *p = &r->segments[i];
 
-		if (p->p_type == PT_INTERP && p->p_filesz &&
-		    p->p_filesz < sizeof r->f->loader &&
+		if (p->p_type == PT_INTERP && p->p_filesz && p->p_filesz < sizeof r->f->loader &&
 		    get(r, r->f->loader, p->p_filesz, p->p_offset))
 			r->f->loader[p->p_filesz] = '\0';
 		else if (p->p_type == PT_NOTE)

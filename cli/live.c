@@ -157,17 +157,18 @@ static int read_maps(struct live *l)
 	errno = 0;
 	while ((n = getline(&line, &size, f)) > 0) {
 		char permissions[8];
-		uint64_t inode;
+		uint64_t inode, start;
 		int at = 0;
 
 		if (line[n - 1] == '\n')
 			line[n - 1] = '\0';
-		if (sscanf(line, "%*x-%*x %7s %*x %*x:%*x %" SCNu64 " %n", permissions, &inode,
-			   &at) != 2 ||
+		if (sscanf(line, "%" SCNx64 "-%*x %7s %*x %*x:%*x %" SCNu64 " %n", &start,
+			   permissions, &inode, &at) != 3 ||
 		    at == 0 || line[at] != '/')
 			continue;
 		if (permissions[2] == 'x' && is_library(line + at)) {
 			snprintf(l->library, sizeof l->library, "%s", line + at);
+			l->library_at = start;
 		} else if (permissions[1] == 'w' && permissions[3] == 's' && is_store(line + at)) {
 			snprintf(l->store, sizeof l->store, "%s", line + at);
 			l->store_inode = inode;
@@ -337,7 +338,7 @@ bool live_again(struct live *l)
 	return read_status(l, &parent) && !(l->state == 'Z' && l->threads <= 1) && l->state != 'X';
 }
 
-int live_open_store(const struct live *l)
+int live_open_store(const struct live *l, int flags)
 {
 	char path[PATH_MAX + 64], self[64];
 	struct stat st;
@@ -355,11 +356,56 @@ int live_open_store(const struct live *l)
 		return -ESTALE;
 	}
 	snprintf(self, sizeof self, "/proc/self/fd/%d", place);
-	fd = open(self, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	fd = open(self, flags | O_CLOEXEC | O_NONBLOCK);
 	if (fd < 0)
 		fd = -errno;
 	close(place);
 	return fd;
+}
+
+/* The number of the system call that it waits in, -1 when it runs or that may not be known. */
+static long waits_in(const char *task)
+{
+	char path[128], buf[32] = "";
+	FILE *f;
+
+	snprintf(path, sizeof path, "%s/syscall", task);
+	f = fopen(path, "re");
+	if (!f)
+		return -1;
+	(void)!fgets(buf, sizeof buf, f);
+	fclose(f);
+	return buf[0] >= '0' && buf[0] <= '9' ? strtol(buf, NULL, 10) : -1;
+}
+
+bool live_rests(const struct live *l)
+{
+	char path[64], task[96], line[128];
+	struct dirent *e;
+	bool rests = true;
+
+	snprintf(path, sizeof path, "/proc/%" PRIu32 "/task", l->pid);
+	DIR *d = opendir(path);
+	while (d && rests && (e = readdir(d))) {
+		char state = 'R';
+		FILE *f;
+
+		if (e->d_name[0] == '.')
+			continue;
+		snprintf(task, sizeof task, "%s/%.20s", path, e->d_name);
+		long call = waits_in(task);
+		strcat(task, "/status");
+		f = fopen(task, "re");
+		while (f && fgets(line, sizeof line, f))
+			if (sscanf(line, "State: %c", &state) == 1)
+				break;
+		if (f)
+			fclose(f);
+		rests = strchr("STtZ", state) && call != SYS_execve && call != SYS_execveat;
+	}
+	if (d)
+		closedir(d);
+	return d && rests;
 }
 
 uint64_t live_age_ns(const struct live *l)

@@ -30,6 +30,7 @@ struct live {
 	char name[64];		     /* of the program, harmless */
 	char exe_name[64], comm[64]; /* other names of it, harmless */
 	char library[PATH_MAX];	     /* "": libcprof.so is not in it */
+	uint64_t library_at;	     /* where it is mapped: another place is another image */
 	char store[PATH_MAX];	     /* as it sees the path; "": none is mapped */
 	uint64_t store_inode;
 	struct settings settings; /* by its first environment */
@@ -57,9 +58,14 @@ bool live_is_at_work(const struct live *l);
  * Context: own.  Allocates: heap. */
 bool live_again(struct live *l);
 
-/* A descriptor of the mapped store, or -errno.
+/* A descriptor of the mapped store, opened O_RDONLY or O_RDWR, or -errno.
  * Context: own.  Allocates: no.  Locks: none. */
-int live_open_store(const struct live *l);
+int live_open_store(const struct live *l, int flags);
+
+/* No thread of it runs, nor waits inside exec, as far as can be seen: each would have to be woken
+ * before it did.
+ * Context: own.  Allocates: heap.  Locks: none. */
+bool live_rests(const struct live *l);
 
 /* For how long it has been running. */
 uint64_t live_age_ns(const struct live *l);

@@ -89,7 +89,7 @@ static void add_live(void *opaque, const struct live *p)
 		strcpy(r->on, "nothing");
 	else
 		snprintf(r->on, sizeof r->on, "cpu %" PRIu64 " Hz", p->settings.cpu_hz);
-	int fd = live_open_store(p);
+	int fd = live_open_store(p, O_RDONLY);
 	if (fd < 0)
 		return;
 	if (orphan_from_fd(&o, fd, why) == 0) {

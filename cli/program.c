@@ -71,14 +71,16 @@ static const char *elf_obstacle(const struct facts *f, const char *path, char bu
 		return "it is a 32-bit program, and libcprof.so is for x86_64";
 	if (!f->is_x86_64) {
 		snprintf(buf, 512,
-			 "it is not an x86_64 program but one for another processor (ELF machine %u)",
+			 "it is not an x86_64 program but one for another processor (ELF machine "
+			 "%u)",
 			 f->machine);
 		return buf;
 	}
 	if (!loader[0] && strncmp(base, "ld-linux", 8) == 0)
 		return NULL; /* the loader itself preloads into what it is given */
 	if (!loader[0])
-		return f->go ? "it is linked statically, as Go programs are, and there is no loader "
+		return f->go ? "it is linked statically, as Go programs are, and there is no "
+			       "loader "
 			       "to load anything; Go has net/http/pprof of its own"
 			     : "it is linked statically, and there is no loader to load anything";
 	if (strncmp(loader, "ld-musl", 7) == 0) {

@@ -3,6 +3,7 @@
  * cprof status: everything that is known of one process or store, for a person.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -213,7 +214,7 @@ static void show_live(struct status *s, const struct live *p)
 	if (stat("/", &own) == 0 && stat(root, &its) == 0 && own.st_ino == its.st_ino &&
 	    own.st_dev == its.st_dev)
 		root[0] = '\0';
-	int fd = live_open_store(p);
+	int fd = live_open_store(p, O_RDONLY);
 	int rc = fd < 0 ? fd : orphan_from_fd(&o, fd, why);
 	if (fd >= 0)
 		close(fd);

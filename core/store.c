@@ -374,9 +374,11 @@ void store_threads(struct store *s, uint32_t count)
 	atomic_fetch_add_explicit(&s->header->thread_count, count, memory_order_relaxed);
 }
 
-void store_leaving(struct store *s, bool leaving)
+uint64_t store_leaving(struct store *s, int threads)
 {
-	atomic_store_explicit(&s->header->leaving, leaving, memory_order_release);
+	/* Sequentially consistent: the sender's order is the other way round. */
+	atomic_fetch_add_explicit(&s->header->leaving, (uint32_t)threads, memory_order_seq_cst);
+	return atomic_load_explicit(&s->header->hold_until_ns, memory_order_seq_cst);
 }
 
 void store_finish(struct store *s, bool finished)

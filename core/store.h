@@ -105,10 +105,14 @@ void store_dump_ended(struct store *s, const struct store_outcome *o);
 void store_request(struct store *s, uint32_t count);
 uint32_t store_requests(const struct store *s);
 
-/* Threads have begun; exec begins, or has failed.
+/* So many threads have begun.
  * Context: signal.  Allocates: no.  Locks: none. */
 void store_threads(struct store *s, uint32_t count);
-void store_leaving(struct store *s, bool leaving);
+
+/* A thread begins exec (+1), or comes back from it (-1).  The result: until when (CLOCK_MONOTONIC)
+ * it must wait, because somebody is about to send this image a signal.
+ * Context: wrapper (signal-safe).  Allocates: no.  Locks: none. */
+uint64_t store_leaving(struct store *s, int threads);
 
 /* Says whether nothing is left in it that is not in files, so that its file may go.
  * Context: signal. */

@@ -163,16 +163,19 @@ struct store_header {
 	_Atomic uint32_t
 		finished; /* 1: all of it is in files and the image has ended or called exec */
 
-	/* Requests.  A signal that comes while leaving is 1 would hit the next image. */
+	/* Requests.  A signal that comes when exec has begun would hit the next image, which has no
+	 * handler yet: it must be sent while exec is held.  Who sends first writes hold_until_ns,
+	 * then reads leaving; who execs first raises leaving, then waits for hold_until_ns. */
 	_Atomic uint32_t dump_requests; /* heard, by whatever signal */
-	_Atomic uint32_t leaving;	/* 1: inside exec */
+	_Atomic uint32_t leaving;	/* not 0: threads are inside exec */
 
 	/* Constant; here, so that what a handler writes shares a page with the rest. */
 	char library[32];    /* version of libcprof.so */
 	char settings[1024]; /* "section.key=value\n" of options that are not at their default */
 
 	struct store_dump dump;
-	uint64_t spare[32];
+	_Atomic uint64_t hold_until_ns; /* CLOCK_MONOTONIC; the one word that others may write */
+	uint64_t spare[31];
 };
 
 /* A loaded executable segment.  Published by state. */

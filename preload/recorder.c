@@ -23,7 +23,7 @@ static char exe[512];
 static char remark[128]; /* constant once the store is there */
 /* Counted before there was a store. */
 static _Atomic uint64_t early_lost[LOST_COUNT];
-static _Atomic uint32_t early_requests, early_threads;
+static _Atomic uint32_t early_requests, early_threads, early_leaving;
 
 /* Reads a small file of /proc whole; the number of bytes, 0 when there is none. */
 static size_t read_file(const char *path, char *buf, size_t size)
@@ -97,6 +97,8 @@ static void make(void)
 		store_lost(&store, i, atomic_load_explicit(&early_lost[i], memory_order_relaxed));
 	store_request(&store, atomic_load_explicit(&early_requests, memory_order_relaxed));
 	store_threads(&store, atomic_load_explicit(&early_threads, memory_order_relaxed));
+	(void)store_leaving(&store,
+			    (int)atomic_load_explicit(&early_leaving, memory_order_relaxed));
 	/* Release pairs with the acquire in recorder_existing(). */
 	atomic_store_explicit(&state, READY, memory_order_release);
 }
@@ -177,6 +179,14 @@ void recorder_thread(void)
 		atomic_fetch_add_explicit(&early_threads, 1, memory_order_relaxed);
 }
 
+uint64_t recorder_leaving(int threads)
+{
+	struct store *s = recorder_existing();
+
+	atomic_fetch_add_explicit(&early_leaving, (uint32_t)threads, memory_order_relaxed);
+	return s ? store_leaving(s, threads) : 0;
+}
+
 void recorder_after_fork(void)
 {
 	remark[0] = '\0';
@@ -186,6 +196,7 @@ void recorder_after_fork(void)
 	for (unsigned i = 0; i < LOST_COUNT; i++)
 		atomic_store_explicit(&early_lost[i], 0, memory_order_relaxed);
 	atomic_store_explicit(&early_requests, 0, memory_order_relaxed);
+	atomic_store_explicit(&early_leaving, 0, memory_order_relaxed);
 	atomic_store_explicit(&early_threads, 1,
 			      memory_order_relaxed); /* the one that has forked */
 	atomic_store_explicit(&state, NONE, memory_order_release);

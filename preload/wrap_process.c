@@ -26,7 +26,8 @@
 #include "preload/sampler.h"
 #include "preload/thread.h"
 
-#define ALONE_MS 2000u
+#define ALONE_MS    2000u
+#define HOLD_MAX_NS UINT64_C(200000000) /* cprof dump asks for 50 ms */
 
 static void finish(bool yes)
 {
@@ -36,15 +37,22 @@ static void finish(bool yes)
 		store_finish(s, yes);
 }
 
-/* For the dumper of our own, and for the command: a signal would reach the next image. */
-static void leave(bool yes)
+/* From now on nobody asks this image for a dump, and who is about to has sent his signal when this
+ * comes back; see core/store_format.h. */
+static void refuse_requests(void)
 {
-	struct store *s = recorder_existing();
+	uint64_t until = recorder_leaving(1), now, deadline;
 
-	if (s)
-		store_leaving(s, yes);
-	/* Release pairs with the acquire in dumper_tell_host(). */
-	atomic_store_explicit(&host.leaving, yes, memory_order_release);
+	if (!until)
+		return;
+	now = sys_clock_ns(CLOCK_MONOTONIC);
+	deadline = now + HOLD_MAX_NS;
+	while (now < until && now < deadline) {
+		const struct timespec moment = {0, 1000000};
+
+		(void)SYS_CALL(SYS_nanosleep, &moment, NULL, 0, 0, 0, 0);
+		now = sys_clock_ns(CLOCK_MONOTONIC);
+	}
 }
 
 /* Before and after a call of exec that comes back.  begin: false when nothing is to be done. */
@@ -57,12 +65,14 @@ static bool exec_begin(void)
 		mask_make_real_in_child();
 		return false;
 	}
+	refuse_requests();
 	thread_busy_begin();
 	sampler_settle();
 	thread_busy_end();
 	if (dump_last(host.settings.output_on_exec))
 		finish(true);
-	leave(true);
+	/* Release pairs with the acquire in dumper_tell_host(). */
+	atomic_store_explicit(&host.leaving, true, memory_order_release);
 	interval_stop();
 	sampler_pause();
 	actions_before_exec();
@@ -76,7 +86,8 @@ static int exec_failed(bool begun)
 	int e = errno;
 
 	if (begun) {
-		leave(false);
+		atomic_store_explicit(&host.leaving, false, memory_order_release);
+		(void)recorder_leaving(-1);
 		finish(false);
 		actions_after_failed_exec();
 		mask_make_real(false);

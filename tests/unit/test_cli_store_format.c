@@ -46,7 +46,7 @@ TEST(store_format_page_has_every_field_of_the_header)
 	H(stack_count), H(row_count), H(module_count), H(thread_count), H(lost), H(cost_buckets);
 	H(cost_total_ns), H(last_monotonic_ns), H(window_realtime_ns), H(window_monotonic_ns),
 		H(dumps), H(finished), H(dump_requests), H(leaving), H(library), H(settings),
-		H(dump), H(spare);
+		H(dump), H(hold_until_ns), H(spare);
 #undef H
 	/* A field that is new in the header makes its size differ from the page's. */
 	char size[64];
