@@ -79,7 +79,7 @@ __attribute__((format(printf, 2, 3))) static void stop(struct check *c, const ch
 		remark(c, "also: %s", text);
 }
 
-/* The output of a program of the system, in a stream; NULL when it cannot be run. */
+/* The output of a program of the system, errors too, in a stream; NULL when it cannot be run. */
 static FILE *start(char *const argv[], pid_t *ret_pid)
 {
 	int ends[2];
@@ -93,7 +93,7 @@ static FILE *start(char *const argv[], pid_t *ret_pid)
 		unsetenv("LD_PRELOAD");
 		dup2(null, 0);
 		dup2(ends[1], 1);
-		dup2(null, 2);
+		dup2(ends[1], 2);
 		execv(argv[0], argv);
 		_exit(127);
 	}
@@ -128,7 +128,7 @@ static void check_libraries(struct check *c, const struct program *p)
 {
 	char *argv[] = {SYSTEM_LOADER, "--list", (char *)p->path, NULL};
 	char line[1024];
-	pid_t pid;
+	pid_t pid = 0;
 	FILE *f = strcmp(p->facts.loader, SYSTEM_LOADER) == 0 ? start(argv, &pid) : NULL;
 
 	if (p->facts.loader[0] && strcmp(p->facts.loader, SYSTEM_LOADER) != 0)
@@ -138,13 +138,14 @@ static void check_libraries(struct check *c, const struct program *p)
 		       "or later there too",
 		       p->facts.loader, GLIBC_MINOR);
 	while (f && fgets(line, sizeof line, f)) {
-		char *name = line + strspn(line, " \t"), *arrow = strstr(name, " => ");
+		static const char missing[] = "error while loading shared libraries: ";
+		char *name = line + strspn(line, " \t"), *error = strstr(line, missing);
 		const char *allocator = allocator_in(name);
 
-		name[strcspn(name, "\n")] = '\0';
-		if (arrow && strcmp(arrow, " => not found") == 0) {
-			*arrow = '\0';
-			stop(c, "it does not start: the library %s is not found", name);
+		if (error) {
+			error += strlen(missing);
+			error[strcspn(error, "\n")] = '\0';
+			stop(c, "it does not start: %s", error);
 		}
 		if (allocator)
 			remark(c,
@@ -202,7 +203,7 @@ static void find_package(const char *path, char *ret, size_t size)
 
 		if (!f)
 			return;
-		if (fgets(line, sizeof line, f))
+		if (fgets(line, sizeof line, f) && strncmp(line, "dpkg", 4) != 0)
 			snprintf(ret, size, "%.*s", (int)strcspn(line, ":,\n"), line);
 		stop_reading(f, pid);
 	}

@@ -65,6 +65,7 @@ struct job {
 	uint32_t dumps;		     /* that were complete then */
 	uint32_t heard;		     /* requests that it had heard when we last asked */
 	uint64_t asked_ns;
+	uint64_t absent_ns; /* since when the library is not there: inside exec, or for good */
 	enum outcome outcome;
 	/* Without a store: the files that were there before, and when a new one came. */
 	char dir[PATH_MAX];
@@ -540,7 +541,12 @@ static void look(struct dump *d, struct job *j)
 	if (is_answered(d, j) || is_written(j))
 		return;
 	/* The store may be new, by our request or after exec. */
-	if (look_again(j) && !j->live.library[0]) {
+	bool there = look_again(j);
+	if (there && j->live.library[0])
+		j->absent_ns = 0;
+	else if (!j->absent_ns)
+		j->absent_ns = now_ns();
+	if (there && j->absent_ns && now_ns() > j->absent_ns + NS) {
 		complain(d, j, "it executes another program now, without us");
 		return;
 	}
