@@ -243,8 +243,11 @@ static void show_live(struct status *s, const struct live *p)
 		show_header(o.header);
 		show_store(&o, p->store);
 		show_samples(&o);
-		line("threads:", "%u now, %u since its start", p->threads,
-		     atomic_load_explicit(&o.header->thread_count, memory_order_relaxed));
+		uint32_t seen = atomic_load_explicit(&o.header->thread_count, memory_order_relaxed);
+		line("threads:", "%u now; %u have begun since its start", p->threads, seen);
+		if (p->threads > seen)
+			line("", "at least %u were started past us, and are not sampled",
+			     p->threads - seen);
 		show_losses(o.header);
 		show_dump(o.header, root);
 		orphan_close(&o);
@@ -288,7 +291,8 @@ static void show_file(void *opaque, const char *path)
 	show_header(h);
 	show_store(&o, shown);
 	show_samples(&o);
-	line("threads:", "%u", atomic_load_explicit(&h->thread_count, memory_order_relaxed));
+	line("threads:", "%u have begun",
+	     atomic_load_explicit(&h->thread_count, memory_order_relaxed));
 	show_losses(h);
 	show_dump(h, "");
 	if (elsewhere)

@@ -278,7 +278,7 @@ shown status_names_the_library "^library: +$LIB \([0-9.]+\)"
 shown status_says_what_is_recorded '^recorded: +cpu 100 Hz'
 shown status_shows_the_settings "^settings: +output.dir=$out"
 shown status_shows_the_store "^store: +$CPROF_STORE_DIR/$busy"
-shown status_counts_threads '^threads: +1 now, 1 since'
+shown status_counts_threads '^threads: +1 now; 1 have begun'
 shown status_shows_losses '^losses: '
 shown status_names_the_last_file "$out/burn.$busy.cpu.[0-9]+.pb.gz"
 shown status_says_what_to_do "^next: +cprof dump $busy"

@@ -22,6 +22,7 @@ static void begin(void)
 		.pid = (uint32_t)getpid(),
 		.uid = getuid(),
 		.program = "unit",
+		.cmdline = "",
 		.cpu_hz = 100,
 		.cpu_period_ns = 10000000,
 		.cpu_on = true,
