@@ -554,7 +554,8 @@ static void look(struct dump *d, struct job *j)
 		return;
 	if (is_answered(d, j))
 		return;
-	if (now_ns() > j->asked_ns + AGAIN_NS && WORD(j, dump_requests) == j->heard &&
+	uint64_t patience = j->store >= 0 ? AGAIN_NS : 4 * AGAIN_NS;
+	if (now_ns() > j->asked_ns + patience && WORD(j, dump_requests) == j->heard &&
 	    j->live.library[0] && !j->live.shares)
 		(void)ask(j, &ignored);
 }

@@ -3,16 +3,18 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 #include <time.h>
+
+#include "output/utf8.h"
 
 char *human_safe(char *s)
 {
-	for (unsigned char *c = (unsigned char *)s; *c; c++) {
-		if (*c < 0x20 || *c == 0x7f)
-			*c = '?';
-		else if (*c == 0xc2 && c[1] >= 0x80 && c[1] < 0xa0)
+	utf8_clean(s, strlen(s));
+	/* C1: as good as ESC to some terminals. */
+	for (unsigned char *c = (unsigned char *)s; *c; c++)
+		if (*c == 0xc2 && c[1] >= 0x80 && c[1] < 0xa0)
 			c[0] = c[1] = '?';
-	}
 	return s;
 }
 

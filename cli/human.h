@@ -12,7 +12,7 @@
 
 #define HUMAN_BYTES 32u
 
-/* Control characters (C0, DEL, and C1 in UTF-8) become '?', in place; returns s.
+/* Control characters (C0, DEL, C1) and what is not UTF-8 become '?', in place; returns s.
  * Context: own.  Allocates: no.  Locks: none. */
 char *human_safe(char *s);
 

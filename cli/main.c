@@ -30,8 +30,8 @@ static void print_help(void)
 	for (size_t i = 0; i < COMMANDS; i++)
 		printf("  %-9s %s\n", commands[i]->name, commands[i]->summary);
 	puts("\n"
-	     "  cprof run -- ./service            profile a program; kill -USR2 its pid for a "
-	     "dump\n"
+	     "  cprof run -- ./service            profile a program\n"
+	     "  cprof dump service                its profile, now; as kill -USR2 does\n"
 	     "  cprof top /tmp/cprof-0/*.pb.gz    where its time went\n"
 	     "  cprof recover PID                 the profile of a process that was killed\n"
 	     "\n"
