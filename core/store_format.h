@@ -178,6 +178,8 @@ struct store_header {
 	uint64_t spare[31];
 };
 
+_Static_assert(KIND_COUNT <= 16, "kind_period has a word for each kind");
+
 /* A loaded executable segment.  Published by state. */
 enum { MODULE_EMPTY, MODULE_FILLING, MODULE_READY };
 struct store_module {
