@@ -426,3 +426,22 @@ TEST(store_dump_ended_keeps_the_last_complete_dump_beside_the_last)
 	CHECK_STR(d->dir, "");
 	end(&s, dir);
 }
+
+TEST(store_leaving_counts_threads_and_tells_until_when_exec_is_held)
+{
+	char *dir = scratch();
+	struct store s;
+
+	make(&s, dir, 2 << 20);
+	CHECK_EQ(store_leaving(&s, 1), 0);
+	CHECK_EQ(s.header->leaving, 1);
+	s.header->hold_until_ns = 12345;
+	CHECK_EQ(store_leaving(&s, 1), 12345);
+	CHECK_EQ(s.header->leaving, 2);
+	(void)store_leaving(&s, -1);
+	(void)store_leaving(&s, -1);
+	CHECK_EQ(s.header->leaving, 0);
+	store_threads(&s, 3);
+	CHECK_EQ(s.header->thread_count, 3);
+	end(&s, dir);
+}
