@@ -2,19 +2,10 @@
 /*
  * cprof dump: asks running processes for their profiles, and says which files they have written.
  *
- * The request is a SIGPROF with the value CONTROL_DUMP.  To a process that has no handler for it
- * this signal is the end.  So it is sent through a descriptor of the process (whose pid may be
- * another's by now), after libcprof.so was seen in its memory and the handler among its caught
- * signals.  exec takes the handler away and keeps a pending signal, so it must not be under way:
- * - A process with a store is held: exec waits for a moment that we write there (core/store_format.h).
- * - One without has hardly used its CPU: it is starting, or it sleeps.  It is asked when it has been
- *   the same image for a while and no thread of it runs; to be hit it would have to wake up and come
- *   into exec between that look and the signal, which are two system calls in a row.  One that runs
- *   all the time (cpu.enabled = no) is asked after a second.
- *
- * The answer is in the store's header, see struct store_dump.  A process that has sampled nothing has
- * no store until it is asked; one that can have no file for it (a full /dev/shm) has none at all, and
- * then the new file in its output directory is the answer.
+ * How they are asked without harm is in cli/ask.  The answer is in the store's header, see struct
+ * store_dump.  A process that has sampled nothing has no store until it is asked; one that can have no
+ * file for it (a full /dev/shm) has none at all, and then the new file in its output directory is the
+ * answer.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -32,12 +23,12 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "cli/ask.h"
 #include "cli/command.h"
 #include "cli/human.h"
 #include "cli/live.h"
 #include "cli/orphan.h"
 #include "cli/program.h"
-#include "core/control.h"
 #include "core/text.h"
 
 #define PROF	     (UINT64_C(1) << (SIGPROF - 1))
@@ -47,8 +38,6 @@
 #define START_NS     NS /* for a process that is starting and has no handler yet */
 #define STEP_MS	     20
 #define ABSENT_TRIES 5u
-#define SETTLED_NS   (NS / 10) /* the same image for so long */
-#define HOLD_NS	     (NS / 20) /* in which exec waits */
 #define AGAIN_NS     (NS / 2)  /* a pending SIGPROF of another kind swallows ours */
 #define NO_STORE_NS  (NS / 5)  /* after that, a new file is an answer as well */
 #define SETTLE_NS    (NS / 20) /* between the first file and the last one of a dump */
@@ -56,15 +45,7 @@
 enum outcome { WAITING, DONE, FAILED };
 
 struct job {
-	struct live live;
-	int process;		     /* pidfd */
-	int store;		     /* -1: none yet */
-	uint64_t inode;		     /* of the store */
-	uint32_t before;	     /* what was answered before we asked */
-	uint64_t image_at, image_ns; /* where the library is, and since when we know */
-	uint32_t dumps;		     /* that were complete then */
-	uint32_t heard;		     /* requests that it had heard when we last asked */
-	uint64_t asked_ns;
+	struct ask ask;
 	uint64_t absent_ns; /* since when the library is not there: inside exec, or for good */
 	enum outcome outcome;
 	/* Without a store: the files that were there before, and when a new one came. */
@@ -101,71 +82,9 @@ static void nap_ms(long ms)
 
 static void complain(struct dump *d, struct job *j, const char *why)
 {
-	say("dump: process %" PRIu32 " (%s): %s", j->live.pid, j->live.name, why);
+	say("dump: process %" PRIu32 " (%s): %s", j->ask.live.pid, j->ask.live.name, why);
 	j->outcome = FAILED;
 	d->failed = true;
-}
-
-/* ---- the store ---- */
-
-static bool read_word(const struct job *j, size_t at, uint32_t *ret)
-{
-	return j->store >= 0 && pread(j->store, ret, sizeof *ret, (off_t)at) == sizeof *ret;
-}
-
-static uint32_t word(const struct job *j, size_t at)
-{
-	uint32_t value = 0;
-
-	return read_word(j, at, &value) ? value : 0;
-}
-
-#define WORD(job, field) word(job, offsetof(struct store_header, field))
-
-static bool read_header(const struct job *j, struct store_header *h)
-{
-	if (j->store < 0 || pread(j->store, h, sizeof *h, 0) != sizeof *h ||
-	    memcmp(h->magic, STORE_MAGIC, sizeof h->magic) != 0 || h->version != STORE_VERSION)
-		return false;
-	h->program[sizeof h->program - 1] = '\0';
-	return true;
-}
-
-static void forget_store(struct job *j)
-{
-	if (j->store >= 0)
-		close(j->store);
-	j->store = -1;
-	j->before = j->dumps = j->heard = 0;
-}
-
-/* Opens the store that is mapped now.  false: it is not this process's own, with the reason. */
-static bool find_store(struct job *j, const char **ret_why)
-{
-	struct store_header h;
-	int fd;
-
-	if (!j->live.store[0] || (j->store >= 0 && j->inode == j->live.store_inode))
-		return true;
-	fd = live_open_store(&j->live, O_RDWR);
-	if (fd < 0)
-		return true; /* not reachable from here: as if there were none */
-	forget_store(j);     /* another image's */
-	j->store = fd;
-	j->inode = j->live.store_inode;
-	if (!read_header(j, &h)) {
-		if (WORD(j, version) && WORD(j, version) != STORE_VERSION) {
-			*ret_why = "its libcprof.so is of another version; use the cprof beside it";
-			return false;
-		}
-		forget_store(j); /* half made */
-		return true;
-	}
-	if (h.pid != j->live.inner_pid) {
-		*ret_why = "it is a copy of a process and about to become another program";
-		return false;
-	}
-	return true;
 }
 
 /* ---- files, where there is no store ---- */
@@ -176,7 +95,7 @@ static bool is_file_of(const struct job *j, const char *name)
 	char mark[32];
 	size_t n = strlen(name);
 
-	snprintf(mark, sizeof mark, ".%" PRIu32 ".", j->live.inner_pid);
+	snprintf(mark, sizeof mark, ".%" PRIu32 ".", j->ask.live.inner_pid);
 	return name[0] != '.' && strstr(name, mark) && n > 6 && strcmp(name + n - 6, ".pb.gz") == 0;
 }
 
@@ -228,7 +147,7 @@ static unsigned list_files(struct job *j, enum listing what)
 {
 	char inside[PATH_MAX + 32];
 
-	snprintf(inside, sizeof inside, "%s/cprof-%u", j->dir, (unsigned)j->live.uid);
+	snprintf(inside, sizeof inside, "%s/cprof-%u", j->dir, (unsigned)j->ask.live.uid);
 	return list_in(j, j->dir, what) + list_in(j, inside, what);
 }
 
@@ -244,95 +163,16 @@ static bool same_root(const struct live *l)
 
 static void choose_dir(struct job *j)
 {
-	const char *dir = j->live.settings.output_dir;
+	const char *dir = j->ask.live.settings.output_dir;
 	char root[64] = "", usual[64];
 
-	if (!same_root(&j->live))
-		snprintf(root, sizeof root, "%s/root", j->live.proc);
-	snprintf(usual, sizeof usual, "/tmp/cprof-%u", (unsigned)j->live.uid);
+	if (!same_root(&j->ask.live))
+		snprintf(root, sizeof root, "%s/root", j->ask.live.proc);
+	snprintf(usual, sizeof usual, "/tmp/cprof-%u", (unsigned)j->ask.live.uid);
 	snprintf(j->dir, sizeof j->dir, "%s%.*s", root, SETTINGS_PATH_BYTES, dir[0] ? dir : usual);
 }
 
 /* ---- asking ---- */
-
-static void note_image(struct job *j)
-{
-	if (j->image_ns && j->image_at == j->live.library_at)
-		return;
-	j->image_at = j->live.library_at;
-	j->image_ns = now_ns();
-}
-
-static bool look_again(struct job *j)
-{
-	char why[256];
-	struct live l;
-
-	if (live_look(&l, j->live.pid, why) < 0)
-		return false;
-	j->live = l;
-	note_image(j);
-	return true;
-}
-
-/* With a store: nobody enters exec until *ret_until. */
-static bool hold(struct job *j, uint64_t *ret_until)
-{
-	*ret_until = now_ns() + HOLD_NS;
-	if (pwrite(j->store, ret_until, sizeof *ret_until,
-		   offsetof(struct store_header, hold_until_ns)) != sizeof *ret_until)
-		return false;
-	/* Pairs with the order in store_leaving(). */
-	atomic_thread_fence(memory_order_seq_cst);
-	return WORD(j, leaving) == 0;
-}
-
-/* NULL: it is safe to send the signal now, until *ret_until. */
-static const char *why_not_now(struct job *j, uint64_t *ret_until)
-{
-	static const char leaving[] = "it is about to execute another program; try again";
-	static const char starting[] = "it has just started; try again";
-
-	*ret_until = UINT64_MAX;
-	if (!live_again(&j->live))
-		return "it has ended";
-	if (!live_is_at_work(&j->live))
-		return "libcprof.so is loaded but does nothing there: it is still starting, or its "
-		       "options leave this program out ([follow])";
-	if (j->store >= 0)
-		return hold(j, ret_until) ? NULL : leaving;
-	if (now_ns() < j->image_ns + SETTLED_NS)
-		return starting;
-	if (!live_rests(&j->live) && now_ns() < j->image_ns + NS)
-		return starting;
-	/* Another image since we looked? */
-	return live_again(&j->live) && live_is_at_work(&j->live) ? NULL : leaving;
-}
-
-/* 0, -EAGAIN with a reason, or another -errno. */
-static int ask(struct job *j, const char **ret_why)
-{
-	siginfo_t info;
-	uint64_t until;
-
-	memset(&info, 0, sizeof info);
-	info.si_signo = SIGPROF;
-	info.si_code = SI_QUEUE;
-	info.si_pid = getpid();
-	info.si_uid = getuid();
-	info.si_value.sival_ptr = (void *)CONTROL_VALUE(CONTROL_DUMP);
-	j->heard = WORD(j, dump_requests);
-	j->asked_ns = now_ns();
-	*ret_why = why_not_now(j, &until);
-	if (!*ret_why && now_ns() > until - HOLD_NS / 2)
-		*ret_why = "this machine is too busy; try again";
-	if (*ret_why)
-		return -EAGAIN;
-	if (syscall(SYS_pidfd_send_signal, j->process, SIGPROF, &info, 0) == 0)
-		return 0;
-	*ret_why = errno == ESRCH ? "it has ended" : strerror(errno);
-	return -errno;
-}
 
 /* Why nothing of ours is in it, as far as its file tells. */
 static void why_without(const struct live *l, char *why, size_t size)
@@ -361,35 +201,35 @@ static bool begin(struct dump *d, uint32_t pid)
 
 	d->jobs = memory_grow(d->jobs, d->count, &d->capacity, sizeof *d->jobs);
 	j = &d->jobs[d->count];
-	*j = (struct job){.store = -1};
+	*j = (struct job){.ask.store = -1};
 	/* Before anything is looked at: what is asked is what was looked at. */
-	j->process = (int)syscall(SYS_pidfd_open, (pid_t)pid, 0);
-	if (j->process < 0 && errno == ENOSYS) {
+	j->ask.process = (int)syscall(SYS_pidfd_open, (pid_t)pid, 0);
+	if (j->ask.process < 0 && errno == ENOSYS) {
 		say("dump: this kernel has no pidfd_open (Linux 5.3), and without it the wrong "
 		    "process could be hit; use the dump signal: kill -USR2 %" PRIu32,
 		    pid);
 		return false;
 	}
-	if (live_look(&j->live, pid, why) < 0) {
+	if (live_look(&j->ask.live, pid, why) < 0) {
 		say("dump: %s", why);
 		return false;
 	}
 	d->count++;
-	if (j->process < 0) {
+	if (j->ask.process < 0) {
 		complain(d, j, "it has ended");
 		return false;
 	}
 	/* It may be on its way through exec. */
-	for (unsigned tries = 0; !j->live.library[0] && tries < ABSENT_TRIES; tries++) {
+	for (unsigned tries = 0; !j->ask.live.library[0] && tries < ABSENT_TRIES; tries++) {
 		nap_ms(STEP_MS);
-		(void)look_again(j);
+		(void)ask_look_again(&j->ask);
 	}
-	if (!j->live.library[0]) {
-		why_without(&j->live, why, sizeof why);
+	if (!j->ask.live.library[0]) {
+		why_without(&j->ask.live, why, sizeof why);
 		complain(d, j, why);
 		return false;
 	}
-	if (j->live.shares) {
+	if (j->ask.live.shares) {
 		complain(d, j,
 			 "it shares its parent's memory: the writer of a dump, or a program that "
 			 "is being started");
@@ -397,22 +237,21 @@ static bool begin(struct dump *d, uint32_t pid)
 	}
 	choose_dir(j);
 	(void)list_files(j, REMEMBER);
-	note_image(j);
 	for (uint64_t end = now_ns() + START_NS;;) {
 		int rc = -EAGAIN;
 
 		reason = without_us;
-		if (j->live.library[0] && find_store(j, &reason)) {
-			j->before = WORD(j, dump.answered);
-			j->dumps = WORD(j, dumps);
-			rc = ask(j, &reason);
+		if (j->ask.live.library[0] && ask_find_store(&j->ask, &reason)) {
+			j->ask.before = ASK_WORD(&j->ask, dump.answered);
+			j->ask.dumps = ASK_WORD(&j->ask, dumps);
+			rc = ask_send(&j->ask, &reason);
 		}
 		if (rc == 0)
 			return true;
 		if (rc != -EAGAIN || now_ns() > end)
 			break;
 		nap_ms(STEP_MS);
-		if (!look_again(j)) {
+		if (!ask_look_again(&j->ask)) {
 			reason = "it has ended";
 			break;
 		}
@@ -430,8 +269,8 @@ static void print_files(struct job *j, const struct store_header *h, const struc
 	struct stat st;
 	bool first = true;
 
-	if (!same_root(&j->live))
-		snprintf(root, sizeof root, "%s/root", j->live.proc);
+	if (!same_root(&j->ask.live))
+		snprintf(root, sizeof root, "%s/root", j->ask.live.proc);
 	for (unsigned kind = KIND_NONE + 1; kind < KIND_COUNT; kind++) {
 		if (!orphan_dump_path(h, s, (enum store_kind)kind, path, sizeof path))
 			continue;
@@ -440,7 +279,7 @@ static void print_files(struct job *j, const struct store_header *h, const struc
 		if (is_there && first)
 			say("dump: process %" PRIu32
 			    " (%s) has a file system of its own, where this is %s",
-			    j->live.pid, j->live.name, path);
+			    j->ask.live.pid, j->ask.live.name, path);
 		puts(is_there ? there : path);
 		first = false;
 	}
@@ -454,9 +293,9 @@ static bool is_answered(struct dump *d, struct job *j)
 	struct store_dump s;
 	char why[512];
 
-	if (j->store < 0 || (int32_t)(WORD(j, dump.answered) - j->before) <= 0)
+	if (j->ask.store < 0 || (int32_t)(ASK_WORD(&j->ask, dump.answered) - j->ask.before) <= 0)
 		return false;
-	if (!orphan_read_dump(j->store, &s) || !read_header(j, &h))
+	if (!orphan_read_dump(j->ask.store, &s) || !ask_read_header(&j->ask, &h))
 		return false;
 	if (s.result < 0) {
 		snprintf(why, sizeof why, "it could not write: %s", s.problem);
@@ -472,7 +311,7 @@ static bool is_written(struct job *j)
 {
 	uint64_t now = now_ns();
 
-	if (j->store >= 0 || now < j->asked_ns + NO_STORE_NS || !list_files(j, COUNT))
+	if (j->ask.store >= 0 || now < j->ask.asked_ns + NO_STORE_NS || !list_files(j, COUNT))
 		return false;
 	if (!j->new_ns)
 		j->new_ns = now;
@@ -491,7 +330,8 @@ static void after_its_end(struct dump *d, struct job *j)
 	if (is_answered(d, j))
 		return;
 	/* Its last dump covers the same. */
-	if (WORD(j, dumps) != j->dumps && orphan_read_dump(j->store, &s) && read_header(j, &h)) {
+	if (ASK_WORD(&j->ask, dumps) != j->ask.dumps && orphan_read_dump(j->ask.store, &s) &&
+	    ask_read_header(&j->ask, &h)) {
 		print_files(j, &h, &s);
 		return;
 	}
@@ -509,21 +349,21 @@ static void complain_of_silence(struct dump *d, struct job *j)
 		"log?";
 	char buf[256];
 
-	if (!live_again(&j->live)) {
+	if (!live_again(&j->ask.live)) {
 		after_its_end(d, j);
 		return;
 	}
-	if (j->live.state == 'T' || j->live.state == 't')
+	if (j->ask.live.state == 'T' || j->ask.live.state == 't')
 		why = "it is stopped, by a signal or a debugger; it will write when it goes on";
-	else if (j->live.state == 'D')
+	else if (j->ask.live.state == 'D')
 		why = "it waits in the kernel, for a disk or a network file system (state D); it "
 		      "will write when that ends";
-	else if (WORD(j, dump_requests) - j->heard > 0)
+	else if (ASK_WORD(&j->ask, dump_requests) - j->ask.heard > 0)
 		why = "it has heard and is still writing; ask again with a longer --timeout";
-	else if (j->live.pending & PROF)
+	else if (j->ask.live.pending & PROF)
 		why = "its threads block SIGPROF, by a raw system call; it will write when one "
 		      "unblocks it";
-	else if (WORD(j, lost[LOST_HANDLERS]))
+	else if (ASK_WORD(&j->ask, lost[LOST_HANDLERS]))
 		why = "it has replaced our handler of SIGPROF";
 	snprintf(buf, sizeof buf, "nothing in %" PRIu64 " s: %s", d->timeout_ns / NS, why);
 	complain(d, j, buf);
@@ -531,7 +371,7 @@ static void complain_of_silence(struct dump *d, struct job *j)
 
 static void look(struct dump *d, struct job *j)
 {
-	struct pollfd end = {.fd = j->process, .events = POLLIN};
+	struct pollfd end = {.fd = j->ask.process, .events = POLLIN};
 	const char *ignored;
 
 	if (poll(&end, 1, 0) == 1) {
@@ -541,8 +381,8 @@ static void look(struct dump *d, struct job *j)
 	if (is_answered(d, j) || is_written(j))
 		return;
 	/* The store may be new, by our request or after exec. */
-	bool there = look_again(j);
-	if (there && j->live.library[0])
+	bool there = ask_look_again(&j->ask);
+	if (there && j->ask.live.library[0])
 		j->absent_ns = 0;
 	else if (!j->absent_ns)
 		j->absent_ns = now_ns();
@@ -550,14 +390,15 @@ static void look(struct dump *d, struct job *j)
 		complain(d, j, "it executes another program now, without us");
 		return;
 	}
-	if (!find_store(j, &ignored))
+	if (!ask_find_store(&j->ask, &ignored))
 		return;
 	if (is_answered(d, j))
 		return;
-	uint64_t patience = j->store >= 0 ? AGAIN_NS : 4 * AGAIN_NS;
-	if (now_ns() > j->asked_ns + patience && WORD(j, dump_requests) == j->heard &&
-	    j->live.library[0] && !j->live.shares)
-		(void)ask(j, &ignored);
+	uint64_t patience = j->ask.store >= 0 ? AGAIN_NS : 4 * AGAIN_NS;
+	if (now_ns() > j->ask.asked_ns + patience &&
+	    ASK_WORD(&j->ask, dump_requests) == j->ask.heard && j->ask.live.library[0] &&
+	    !j->ask.live.shares)
+		(void)ask_send(&j->ask, &ignored);
 }
 
 static void wait_for_all(struct dump *d)

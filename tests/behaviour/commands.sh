@@ -169,6 +169,20 @@ wait_for 5 ready $storeless
 expect dump_of_a_process_whose_store_is_no_file_writes 0 "$C" dump $storeless
 claim dump_without_store_prints_the_new_file "$(cat "$scratch/out")" test "$(cat "$scratch/out")" = "$out/burn-two.$storeless.cpu.1.pb.gz"
 
+# A store of another version has other places: nothing may be written there.
+start "$scratch/burn-two" slowly
+foreign=$pid
+wait_for 5 has_store $foreign
+older=$(ls "$CPROF_STORE_DIR/$foreign".*.store)
+kill -STOP $foreign
+wait_for 5 stopped $foreign
+printf '\002' | dd of="$older" bs=1 seek=8 conv=notrunc 2> /dev/null
+before=$(md5sum < "$older")
+expect dump_refuses_a_store_of_another_version 1 "$C" dump --timeout 2 $foreign
+said dump_says_that_it_is_another_version 'another version'
+claim dump_writes_nothing_to_a_store_of_another_version "it has changed" test "$before" = "$(md5sum < "$older")"
+{ kill -9 $foreign; wait $foreign; rm "$older"; } 2> /dev/null
+
 # A process that ends meanwhile: its last profile is the answer.
 start "$scratch/burn-two"
 ending=$pid
