@@ -8,10 +8,22 @@
 #include "cli/command.h"
 #include "output/version.h"
 
+/* One a line, so that two who add one do not meet. */
+/* clang-format off */
 static const struct command *const commands[] = {
-	&command_run,	  &command_top,	   &command_tree,    &command_flame,
-	&command_recover, &command_config, &command_options,
+	&command_run,
+	&command_dump,
+	&command_ls,
+	&command_status,
+	&command_check,
+	&command_top,
+	&command_tree,
+	&command_flame,
+	&command_recover,
+	&command_config,
+	&command_options,
 };
+/* clang-format on */
 #define COMMANDS (sizeof commands / sizeof commands[0])
 
 static void print_help(void)
@@ -21,8 +33,8 @@ static void print_help(void)
 	for (size_t i = 0; i < COMMANDS; i++)
 		printf("  %-9s %s\n", commands[i]->name, commands[i]->summary);
 	puts("\n"
-	     "  cprof run -- ./service            profile a program; kill -USR2 its pid for a "
-	     "dump\n"
+	     "  cprof run -- ./service            profile a program\n"
+	     "  cprof dump service                its profile, now; as kill -USR2 does\n"
 	     "  cprof top /tmp/cprof-0/*.pb.gz    where its time went\n"
 	     "  cprof recover PID                 the profile of a process that was killed\n"
 	     "\n"

@@ -13,9 +13,16 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "cli/human.h"
 #include "core/process.h"
+#include "core/text.h"
+#include "output/export.h"
+#include "output/pprof.h"
 
 #define RUN_ROOT "/dev/shm"
+
+/* Magic and version: a shorter file is none, one of another format may be shorter than ours. */
+#define MINIMUM_BYTES 64
 
 /* More than store.max_bytes allows. */
 #define STORE_BYTES_MAX (UINT64_C(2) << 30)
@@ -65,6 +72,10 @@ static void make_harmless(struct store_header *h)
 	h->exe[sizeof h->exe - 1] = '\0';
 	h->cwd[sizeof h->cwd - 1] = '\0';
 	h->dir[sizeof h->dir - 1] = '\0';
+	h->library[sizeof h->library - 1] = '\0';
+	h->settings[sizeof h->settings - 1] = '\0';
+	h->dump.dir[sizeof h->dump.dir - 1] = '\0';
+	h->dump.problem[sizeof h->dump.problem - 1] = '\0';
 	if (h->cmdline_bytes > sizeof h->cmdline)
 		h->cmdline_bytes = sizeof h->cmdline;
 	for (char *c = h->program; *c; c++)
@@ -76,29 +87,40 @@ static void make_harmless(struct store_header *h)
 
 int orphan_open(struct orphan *o, const char *path, char why[256])
 {
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-	struct stat st;
+	return orphan_open_at(o, AT_FDCWD, path, why);
+}
+
+int orphan_open_at(struct orphan *o, int dir, const char *name, char why[256])
+{
+	int fd = openat(dir, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 
 	*o = (struct orphan){0};
 	if (fd < 0)
 		return fail(why, -errno, errno == ELOOP ? "a symbolic link is not followed" : NULL);
-	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) ||
-	    (size_t)st.st_size < sizeof(struct store_header) ||
-	    (uint64_t)st.st_size > STORE_BYTES_MAX) {
-		close(fd);
+	int r = orphan_from_fd(o, fd, why);
+	close(fd);
+	return r;
+}
+
+int orphan_from_fd(struct orphan *o, int fd, char why[256])
+{
+	struct stat st;
+
+	*o = (struct orphan){0};
+	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || (size_t)st.st_size < MINIMUM_BYTES ||
+	    (uint64_t)st.st_size > STORE_BYTES_MAX)
 		return fail(why, -EINVAL, "not a store of cprof");
-	}
 	o->bytes = (size_t)st.st_size;
 	o->owner = st.st_uid;
+	o->inode = st.st_ino;
+	o->disk_bytes = (uint64_t)st.st_blocks * 512;
+	o->mtime_ns = (uint64_t)st.st_mtim.tv_sec * 1000000000u + (uint64_t)st.st_mtim.tv_nsec;
 	void *copy = mmap(NULL, o->bytes, PROT_READ | PROT_WRITE,
 			  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	if (copy == MAP_FAILED) {
-		close(fd);
+	if (copy == MAP_FAILED)
 		return fail(why, -ENOMEM, NULL);
-	}
 	o->header = copy;
 	int r = copy_data(fd, copy, o->bytes);
-	close(fd);
 	if (r < 0) {
 		orphan_close(o);
 		return fail(why, r, NULL);
@@ -126,7 +148,7 @@ void orphan_close(struct orphan *o)
 	*o = (struct orphan){0};
 }
 
-static bool is_this_boot(const struct orphan *o)
+bool orphan_is_this_boot(const struct orphan *o)
 {
 	const uint64_t *id = o->header->boot_id;
 	uint64_t now[2];
@@ -139,7 +161,7 @@ bool orphan_is_elsewhere(const struct orphan *o)
 {
 	uint64_t here = process_pid_ns();
 
-	return is_this_boot(o) && here && o->header->pid_ns && o->header->pid_ns != here;
+	return orphan_is_this_boot(o) && here && o->header->pid_ns && o->header->pid_ns != here;
 }
 
 bool orphan_is_alive(const struct orphan *o)
@@ -147,7 +169,7 @@ bool orphan_is_alive(const struct orphan *o)
 	uint32_t pid = o->header->pid;
 	uint64_t ticks;
 
-	if (pid == 0 || pid > INT32_MAX || !is_this_boot(o) || orphan_is_elsewhere(o))
+	if (pid == 0 || pid > INT32_MAX || !orphan_is_this_boot(o) || orphan_is_elsewhere(o))
 		return false;
 	int rc = process_start_ticks(pid, &ticks);
 	return rc == 0 ? ticks == o->header->start_ticks : rc != -ESRCH;
@@ -163,72 +185,191 @@ uint64_t orphan_end_ns(const struct orphan *o)
 	       (last > start ? last - start : 0);
 }
 
+struct orphan_sums orphan_sum(const struct orphan *o)
+{
+	struct orphan_sums s = {0};
+	struct store_sample sample;
+	uint32_t cursor = 0;
+
+	while (store_view_next(&o->view, &cursor, &sample)) {
+		s.samples += sample.total[0];
+		s.unwritten += sample.total[0] - sample.base[0];
+		if (sample.kind == KIND_CPU)
+			s.cpu_ns += sample.total[1];
+	}
+	return s;
+}
+
+void orphan_show_kinds(const struct store_header *h, char *buf, size_t size)
+{
+	struct text t = {.buf = buf, .size = size};
+
+	buf[0] = '\0';
+	for (unsigned kind = KIND_NONE + 1; kind < KIND_COUNT; kind++) {
+		if (!h->kind_period[kind])
+			continue;
+		text_str(&t, t.len ? ", " : "");
+		text_str(&t, pprof_kinds[kind].name);
+		if (kind != KIND_CPU)
+			continue;
+		text_char(&t, ' ');
+		text_u64(&t, h->cpu_hz);
+		text_str(&t, " Hz");
+	}
+	if (!t.len)
+		text_str(&t, "nothing");
+}
+
+bool orphan_read_dump(int fd, struct store_dump *d)
+{
+	const off_t at = offsetof(struct store_header, dump);
+	uint32_t before, after;
+
+	for (int tries = 0; tries < 100; tries++) {
+		if (tries)
+			usleep(100);
+		if (pread(fd, &before, sizeof before, at) != sizeof before ||
+		    pread(fd, d, sizeof *d, at) != sizeof *d ||
+		    pread(fd, &after, sizeof after, at) != sizeof after)
+			return false;
+		if (before != after || before % 2)
+			continue;
+		d->dir[sizeof d->dir - 1] = '\0';
+		d->problem[sizeof d->problem - 1] = '\0';
+		human_safe(d->dir);
+		human_safe(d->problem);
+		return true;
+	}
+	return false;
+}
+
+bool orphan_dump_path(const struct store_header *h, const struct store_dump *d,
+		      enum store_kind kind, char *ret_path, size_t size)
+{
+	char name[192];
+	struct text t = TEXT_ON(name);
+
+	if (!d->complete_realtime_ns || !(d->kinds & UINT32_C(1) << kind))
+		return false;
+	export_file_name(h, kind, d->number, &t);
+	snprintf(ret_path, size, "%s/%s", d->dir, name);
+	return true;
+}
+
+/* ---- the run directories ---- */
+
+static const char *take_number(const char *s, uint64_t *ret)
+{
+	size_t n = strspn(s, "0123456789");
+
+	return text_parse_u64(s, n, ret) == 0 ? s + n : NULL;
+}
+
+bool orphan_is_name(const char *name, uint32_t *ret_pid, uint64_t *ret_start_ticks)
+{
+	uint64_t pid, n;
+	const char *s = take_number(name, &pid);
+
+	if (!s || *s != '.' || pid == 0 || pid > INT32_MAX ||
+	    !(s = take_number(s + 1, ret_start_ticks)))
+		return false;
+	if (s[0] == '.' && s[1] >= '0' && s[1] <= '9') /* see core/run_file.h */
+		s = take_number(s + 1, &n);
+	*ret_pid = (uint32_t)pid;
+	return s && strcmp(s, ".store") == 0;
+}
+
 struct search {
+	void (*found)(void *opaque, const struct orphan_file *f);
+	void *opaque;
+	unsigned seen; /* directories, by device and inode: two names may mean the same */
+	struct {
+		dev_t device;
+		ino_t inode;
+	} directory[256];
+};
+
+static bool is_new(struct search *s, const struct stat *st)
+{
+	for (unsigned i = 0; i < s->seen; i++)
+		if (s->directory[i].device == st->st_dev && s->directory[i].inode == st->st_ino)
+			return false;
+	if (s->seen < sizeof s->directory / sizeof *s->directory) {
+		s->directory[s->seen].device = st->st_dev;
+		s->directory[s->seen++].inode = st->st_ino;
+	}
+	return true;
+}
+
+static void search_dir(struct search *s, const char *dir, int flags)
+{
+	int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC | flags);
+	struct stat st;
+	struct dirent *e;
+
+	if (fd < 0)
+		return;
+	DIR *d = fstat(fd, &st) == 0 && is_new(s, &st) ? fdopendir(fd) : NULL;
+	if (!d) {
+		close(fd);
+		return;
+	}
+	while ((e = readdir(d))) {
+		char path[PATH_MAX];
+		struct orphan_file f = {
+			.dir = fd, .name = e->d_name, .path = path, .dir_owner = st.st_uid};
+
+		if (orphan_is_name(e->d_name, &f.pid, &f.start_ticks) &&
+		    snprintf(path, sizeof path, "%s/%s", dir, e->d_name) < (int)sizeof path)
+			s->found(s->opaque, &f);
+	}
+	closedir(d);
+}
+
+void orphan_each(void (*found)(void *opaque, const struct orphan_file *f), void *opaque)
+{
+	struct search s = {.found = found, .opaque = opaque};
+	const char *configured = getenv("CPROF_STORE_DIR");
+	char path[PATH_MAX];
+	struct dirent *e;
+
+	if (configured && configured[0])
+		search_dir(&s, configured, 0);
+	snprintf(path, sizeof path, RUN_ROOT "/cprof-%u", (unsigned)geteuid());
+	search_dir(&s, path, O_NOFOLLOW);
+	if (geteuid() != 0)
+		return;
+	DIR *d = opendir(RUN_ROOT);
+	while (d && (e = readdir(d))) {
+		snprintf(path, sizeof path, RUN_ROOT "/%s", e->d_name);
+		if (strncmp(e->d_name, "cprof-", 6) == 0)
+			search_dir(&s, path, O_NOFOLLOW);
+	}
+	if (d)
+		closedir(d);
+}
+
+struct wanted {
 	unsigned long pid;
 	void (*found)(void *opaque, const char *path);
 	void *opaque;
 	unsigned count;
 };
 
-/* "<pid>.<start ticks>.store", or with a further number */
-static bool is_store_of(const char *name, unsigned long pid)
+static void look_for(void *opaque, const struct orphan_file *f)
 {
-	char prefix[32];
-	int n = snprintf(prefix, sizeof prefix, "%lu.", pid);
+	struct wanted *w = opaque;
 
-	if (strncmp(name, prefix, (size_t)n) != 0)
-		return false;
-	const char *rest = name + n;
-	size_t digits = strspn(rest, "0123456789");
-
-	if (!digits)
-		return false;
-	rest += digits;
-	if (rest[0] == '.' && strspn(rest + 1, "0123456789")) /* see core/run_file.h */
-		rest += 1 + strspn(rest + 1, "0123456789");
-	return strcmp(rest, ".store") == 0;
-}
-
-static void search_dir(struct search *s, const char *dir)
-{
-	DIR *d = opendir(dir);
-	struct dirent *e;
-
-	while (d && (e = readdir(d))) {
-		char path[PATH_MAX];
-
-		if (!is_store_of(e->d_name, s->pid) ||
-		    snprintf(path, sizeof path, "%s/%s", dir, e->d_name) >= (int)sizeof path)
-			continue;
-		s->found(s->opaque, path);
-		s->count++;
-	}
-	if (d)
-		closedir(d);
+	if (f->pid != w->pid)
+		return;
+	w->found(w->opaque, f->path);
+	w->count++;
 }
 
 unsigned orphan_find(unsigned long pid, void (*found)(void *opaque, const char *path), void *opaque)
 {
-	struct search s = {.pid = pid, .found = found, .opaque = opaque};
-	const char *configured = getenv("CPROF_STORE_DIR");
-	char own[64], path[PATH_MAX];
-	struct dirent *e;
+	struct wanted w = {.pid = pid, .found = found, .opaque = opaque};
 
-	snprintf(own, sizeof own, RUN_ROOT "/cprof-%u", (unsigned)geteuid());
-	if (configured && configured[0])
-		search_dir(&s, configured);
-	if (!configured || strcmp(configured, own) != 0)
-		search_dir(&s, own);
-	if (geteuid() != 0)
-		return s.count;
-	DIR *d = opendir(RUN_ROOT);
-	while (d && (e = readdir(d))) {
-		snprintf(path, sizeof path, RUN_ROOT "/%s", e->d_name);
-		if (strncmp(e->d_name, "cprof-", 6) == 0 && strcmp(path, own) != 0 &&
-		    (!configured || strcmp(path, configured) != 0))
-			search_dir(&s, path);
-	}
-	if (d)
-		closedir(d);
-	return s.count;
+	orphan_each(look_for, &w);
+	return w.count;
 }

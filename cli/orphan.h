@@ -21,17 +21,36 @@ struct orphan {
 	size_t bytes;
 	struct store_view view;
 	uid_t owner; /* of the file */
+	uint64_t inode;
+	uint64_t disk_bytes; /* what the file occupies */
+	uint64_t mtime_ns;   /* when it last grew */
+};
+
+/* A file that is named as a store. */
+struct orphan_file {
+	int dir; /* open while it is told of */
+	const char *name, *path;
+	uint32_t pid;
+	uint64_t start_ticks;
+	uid_t dir_owner;
 };
 
 /* 0, or -errno with the reason in why.
  * Context: own (the command).  Allocates: mmap.  Locks: none. */
 int orphan_open(struct orphan *o, const char *path, char why[256]);
+int orphan_open_at(struct orphan *o, int dir, const char *name, char why[256]);
+/* The same of a descriptor, which stays the caller's. */
+int orphan_from_fd(struct orphan *o, int fd, char why[256]);
 void orphan_close(struct orphan *o);
 
 /* Its process is of another PID namespace (a container that shares the directory), so that whether it
  * runs cannot be seen from here.
  * Context: own.  Allocates: no.  Locks: none. */
 bool orphan_is_elsewhere(const struct orphan *o);
+
+/* It was made since this machine was booted, as far as both are known.
+ * Context: own.  Allocates: no.  Locks: none. */
+bool orphan_is_this_boot(const struct orphan *o);
 
 /* Its process still runs: the same pid, started at the same time of the same boot, and no zombie.
  * Context: own.  Allocates: no.  Locks: none. */
@@ -40,6 +59,35 @@ bool orphan_is_alive(const struct orphan *o);
 /* When its window ended, as far as a killed process can say: at its newest sample.
  * Context: own.  Allocates: no.  Locks: none. */
 uint64_t orphan_end_ns(const struct orphan *o);
+
+/* What is in it: samples of all kinds since the start, those that are in no file yet, CPU time.
+ * Context: own.  Allocates: no.  Locks: none. */
+struct orphan_sums {
+	uint64_t samples, unwritten, cpu_ns;
+};
+struct orphan_sums orphan_sum(const struct orphan *o);
+
+/* "cpu 100 Hz", "nothing".
+ * Context: own.  Allocates: no.  Locks: none. */
+void orphan_show_kinds(const struct store_header *h, char *buf, size_t size);
+
+/* The last dump as the file says it now: false when it could not be read whole, because it is being
+ * written, or its writer was killed.
+ * Context: own.  Allocates: no.  Locks: none. */
+bool orphan_read_dump(int fd, struct store_dump *ret_dump);
+
+/* The path of the last complete dump's file of one kind, made harmless; false when there is none.
+ * Context: own.  Allocates: no.  Locks: none. */
+bool orphan_dump_path(const struct store_header *h, const struct store_dump *d,
+		      enum store_kind kind, char *ret_path, size_t size);
+
+/* "<pid>.<start ticks>[.<n>].store".
+ * Context: own.  Allocates: no.  Locks: none. */
+bool orphan_is_name(const char *name, uint32_t *ret_pid, uint64_t *ret_start_ticks);
+
+/* Calls found for every file that is named as a store in the run directories: see orphan_find().
+ * Context: own.  Allocates: heap.  Locks: none. */
+void orphan_each(void (*found)(void *opaque, const struct orphan_file *f), void *opaque);
 
 /* Calls found for every store of pid in the run directories: $CPROF_STORE_DIR,
  * /dev/shm/cprof-<euid>, and for root /dev/shm/cprof-*.  Returns their number.

@@ -55,10 +55,9 @@ static int recover(const struct recover *r, const char *path, const struct orpha
 		return EXIT_OK;
 	}
 	if (alive && !r->live) {
-		say("recover: %s: process %" PRIu32
-		    " is running; ask it for a dump (kill -USR2), or "
-		    "take a snapshot with --live",
-		    path, h->pid);
+		say("recover: %s: process %" PRIu32 " is running; ask it by cprof dump %" PRIu32
+		    ", or take a snapshot with --live",
+		    path, h->pid, h->pid);
 		return EXIT_FAILED;
 	}
 	if (alive) {

@@ -18,29 +18,6 @@
 #include "config/settings.h"
 #include "config/value.h"
 
-/* The library beside the command, as built and as installed. */
-static int find_library(char *ret_path, size_t size)
-{
-	static const char *const places[] = {"", "../lib/", "../lib/x86_64-linux-gnu/"};
-	char self[PATH_MAX], joined[PATH_MAX + 64];
-	ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
-
-	if (n <= 0)
-		return -errno;
-	self[n] = '\0';
-	*strrchr(self, '/') = '\0';
-	for (unsigned i = 0; i < sizeof places / sizeof places[0]; i++) {
-		char real[PATH_MAX];
-
-		snprintf(joined, sizeof joined, "%s/%slibcprof.so", self, places[i]);
-		if (realpath(joined, real) && access(real, R_OK) == 0 && strlen(real) < size) {
-			strcpy(ret_path, real);
-			return 0;
-		}
-	}
-	return -ENOENT;
-}
-
 /* LD_PRELOAD is a list with blanks and colons between its entries, and knows no quoting. */
 static int preload(const char *library)
 {
@@ -172,7 +149,7 @@ static int run(int argc, char **argv)
 	status = parse(argc, argv, &first);
 	if (status != EXIT_OK || first == 0)
 		return status;
-	if (find_library(library, sizeof library) < 0) {
+	if (program_library(library, sizeof library) < 0) {
 		say("run: libcprof.so is not beside cprof nor in ../lib; install both together");
 		return EXIT_FAILED;
 	}

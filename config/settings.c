@@ -355,6 +355,36 @@ bool settings_option(unsigned index, struct settings_option *ret_option)
 	return true;
 }
 
+static bool is_default(const struct settings *s, const struct row *row)
+{
+	const void *at = field_of(s, row);
+
+	switch (row->type) {
+	case SETTINGS_PATH:
+	case SETTINGS_NAMES:
+		return text_equal(at, row->path);
+	case SETTINGS_BOOL:
+		return *(const bool *)at == (row->number != 0);
+	case SETTINGS_NUMBER:
+		return *(const uint64_t *)at == row->number;
+	case SETTINGS_SIGNAL:
+		return *(const int *)at == (int)row->number;
+	}
+	return true;
+}
+
+void settings_show_changed(const struct settings *s, struct text *t)
+{
+	for (unsigned i = 0; i < SETTINGS_COUNT; i++) {
+		if (is_default(s, &rows[i]))
+			continue;
+		name_of(&rows[i], rows[i].key, SETTINGS_DOTTED, t);
+		text_char(t, '=');
+		settings_show(s, i, t);
+		text_char(t, '\n');
+	}
+}
+
 bool settings_names(const char *names, const char *name)
 {
 	size_t n = text_length(name);

@@ -75,6 +75,10 @@ bool settings_option(unsigned index, struct settings_option *ret_option);
  * Context: own.  Allocates: no.  Locks: none. */
 void settings_show(const struct settings *s, unsigned index, struct text *ret_value);
 
+/* Appends "section.key=value\n" for each option that is not at its default.
+ * Context: signal.  Allocates: no.  Locks: none. */
+void settings_show_changed(const struct settings *s, struct text *t);
+
 /* Is name one of the comma-separated names of an OPTION_NAMES?
  * Context: own.  Allocates: no.  Locks: none. */
 bool settings_names(const char *names, const char *name);

@@ -13,6 +13,13 @@
 #define POPULATE_WRITE 23	  /* MADV_POPULATE_WRITE, Linux 5.14; absent from older headers */
 #define SMALL_STORE    (4u << 20) /* before Linux 5.14 all of the store is allocated at once */
 
+static void copy_string(char *to, size_t size, const char *from)
+{
+	struct text t = {.buf = to, .size = size};
+
+	text_str(&t, from ? from : "");
+}
+
 static uint64_t round_up(uint64_t n, uint64_t to)
 {
 	return (n + to - 1) / to * to;
@@ -325,6 +332,55 @@ void store_window(struct store *s, uint64_t realtime_ns, uint64_t monotonic_ns)
 	atomic_fetch_add_explicit(&h->dumps, 1, memory_order_release);
 }
 
+/* Between two increments of the sequence, which a dumper that was killed may have left odd. */
+void store_dump_ended(struct store *s, const struct store_outcome *o)
+{
+	struct store_dump *d = &s->header->dump;
+	uint32_t sequence = atomic_load_explicit(&d->sequence, memory_order_relaxed) | 1;
+	uint64_t now = sys_clock_ns(CLOCK_REALTIME);
+
+	atomic_store_explicit(&d->sequence, sequence, memory_order_relaxed);
+	/* What follows does not come before it; pairs with the reader's order of reads. */
+	atomic_thread_fence(memory_order_release);
+	d->answered = o->answered;
+	d->result = o->result;
+	d->ended_realtime_ns = now;
+	copy_string(d->problem, sizeof d->problem, o->result < 0 ? o->problem : "");
+	if (o->result == 0) {
+		struct text dir = TEXT_ON(d->dir);
+		const char *name = text_basename(o->path);
+
+		text_bytes(&dir, o->path, name > o->path ? (size_t)(name - o->path) - 1 : 0);
+		d->complete_realtime_ns = now;
+		d->number = o->number;
+		d->bytes = o->bytes;
+		d->kinds = o->kinds;
+	}
+	atomic_store_explicit(&d->sequence, sequence + 1, memory_order_release);
+}
+
+void store_request(struct store *s, uint32_t count)
+{
+	atomic_fetch_add_explicit(&s->header->dump_requests, count, memory_order_relaxed);
+}
+
+uint32_t store_requests(const struct store *s)
+{
+	return atomic_load_explicit(&s->header->dump_requests, memory_order_relaxed);
+}
+
+void store_threads(struct store *s, uint32_t count)
+{
+	atomic_fetch_add_explicit(&s->header->thread_count, count, memory_order_relaxed);
+}
+
+uint64_t store_leaving(struct store *s, int threads)
+{
+	/* Sequentially consistent: the sender's order is the other way round. */
+	atomic_fetch_add_explicit(&s->header->leaving, (uint32_t)threads, memory_order_seq_cst);
+	return atomic_load_explicit(&s->header->hold_until_ns, memory_order_seq_cst);
+}
+
 void store_finish(struct store *s, bool finished)
 {
 	atomic_store_explicit(&s->header->finished, finished, memory_order_relaxed);
@@ -398,13 +454,6 @@ static int map_file(struct store *s, const char *dir, uint64_t max_bytes,
 	return r;
 }
 
-static void copy_string(char *to, size_t size, const char *from)
-{
-	struct text t = {.buf = to, .size = size};
-
-	text_str(&t, from);
-}
-
 static void fill_header(struct store *s, const struct store_identity *who)
 {
 	struct store_header *h = s->header;
@@ -430,6 +479,9 @@ static void fill_header(struct store *s, const struct store_identity *who)
 	h->cpu_hz = who->cpu_hz;
 	h->cpu_fallback = who->cpu_fallback;
 	h->cpu_period_ns = who->cpu_period_ns;
+	h->kind_period[KIND_CPU] = who->cpu_on ? who->cpu_period_ns : 0;
+	copy_string(h->library, sizeof h->library, who->library);
+	copy_string(h->settings, sizeof h->settings, who->settings);
 	h->modules_offset = round_up(sizeof *h, PAGE);
 	h->stacks_offset = h->modules_offset + STORE_MODULES_MAX * sizeof(struct store_module);
 	h->rows_offset = h->stacks_offset + STORE_INDEX_SLOTS * sizeof(uint64_t);

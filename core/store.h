@@ -38,6 +38,8 @@ struct store_identity {
 	uint32_t cmdline_bytes;
 	uint32_t cpu_hz, cpu_fallback;
 	uint64_t cpu_period_ns;
+	bool cpu_on;
+	const char *library, *settings;
 	uint64_t window_realtime_ns; /* when this process began to be profiled */
 	uint64_t window_monotonic_ns;
 };
@@ -84,6 +86,33 @@ void store_rebase(struct store *s, const uint64_t *totals, uint64_t row_at);
 
 /* Starts the next window.  Context as store_rebase. */
 void store_window(struct store *s, uint64_t realtime_ns, uint64_t monotonic_ns);
+
+/* How a dump has ended. */
+struct store_outcome {
+	uint32_t answered;   /* store_requests() when it began */
+	int result;	     /* 0 or -errno */
+	const char *problem; /* of a result < 0 */
+	const char *path;    /* of a complete one: one of its files */
+	uint64_t number, bytes;
+	uint32_t kinds;
+};
+
+/* Publishes it to who waits for a dump.  Context as store_rebase. */
+void store_dump_ended(struct store *s, const struct store_outcome *o);
+
+/* A request for a dump was heard; how many there were.
+ * Context: signal.  Allocates: no.  Locks: none. */
+void store_request(struct store *s, uint32_t count);
+uint32_t store_requests(const struct store *s);
+
+/* So many threads have begun.
+ * Context: signal.  Allocates: no.  Locks: none. */
+void store_threads(struct store *s, uint32_t count);
+
+/* A thread begins exec (+1), or comes back from it (-1).  The result: until when (CLOCK_MONOTONIC)
+ * it must wait, because somebody is about to send this image a signal.
+ * Context: wrapper (signal-safe).  Allocates: no.  Locks: none. */
+uint64_t store_leaving(struct store *s, int threads);
 
 /* Says whether nothing is left in it that is not in files, so that its file may go.
  * Context: signal. */

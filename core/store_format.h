@@ -16,7 +16,7 @@
 #include <stdint.h>
 
 #define STORE_MAGIC   "CPROFST"
-#define STORE_VERSION 2u
+#define STORE_VERSION 3u
 
 #define STORE_MODULES_MAX 4096u	 /* module ids are 1..4095 */
 #define STORE_INDEX_SLOTS 32768u /* of each of the two hash tables; at most half are used */
@@ -94,6 +94,23 @@ static inline unsigned store_cost_bucket(uint64_t ns)
 	return b < STORE_COST_BUCKETS ? b : STORE_COST_BUCKETS - 1;
 }
 
+/* What dumps have done, for whoever waits for one.  Written by one dumper at a time, between two
+ * increments of sequence: a reader that finds it odd, or another one afterwards, reads again. */
+struct store_dump {
+	_Atomic uint32_t sequence;
+	uint32_t answered; /* dump_requests when the last dump began */
+	int32_t result;	   /* of the last dump: 0 or -errno */
+	uint32_t kinds;	   /* of the last complete dump: bit k is a file of enum store_kind k */
+	uint64_t ended_realtime_ns; /* of the last dump; 0: there was none */
+
+	/* Of the last complete dump; 0 and "": there was none. */
+	uint64_t complete_realtime_ns;
+	uint64_t number; /* its files are dir/<program>.<pid>.<kind>.<number>.pb.gz */
+	uint64_t bytes;	 /* of all its files */
+	char dir[512];
+	char problem[384]; /* of the last dump, one line; "" when its result is 0 */
+};
+
 struct store_header {
 	char magic[8]; /* STORE_MAGIC and a NUL, written last (release) */
 	uint32_t version;
@@ -119,6 +136,7 @@ struct store_header {
 	uint32_t cpu_hz;
 	uint32_t cpu_fallback; /* 1: ITIMER_PROF because per-thread timers were refused */
 	uint64_t cpu_period_ns;
+	uint64_t kind_period[16]; /* by enum store_kind, in the kind's unit; 0: not recorded */
 
 	/* Sections: offset of the first byte, number of entries. */
 	uint64_t modules_offset; /* struct store_module[STORE_MODULES_MAX] */
@@ -131,8 +149,8 @@ struct store_header {
 	_Atomic uint32_t stack_count; /* slots in use */
 	_Atomic uint32_t row_count;
 	_Atomic uint32_t module_count;
-	_Atomic uint32_t spare0;
-	_Atomic uint64_t lost[32]; /* by enum store_loss */
+	_Atomic uint32_t thread_count; /* threads that have begun, the first one included */
+	_Atomic uint64_t lost[32];     /* by enum store_loss */
 	_Atomic uint64_t cost_buckets[STORE_COST_BUCKETS];
 	_Atomic uint64_t cost_total_ns;
 	_Atomic uint64_t
@@ -144,7 +162,23 @@ struct store_header {
 	_Atomic uint32_t dumps; /* complete dumps; the next file number is this + 1 */
 	_Atomic uint32_t
 		finished; /* 1: all of it is in files and the image has ended or called exec */
+
+	/* Requests.  A signal that comes when exec has begun would hit the next image, which has no
+	 * handler yet: it must be sent while exec is held.  Who sends first writes hold_until_ns,
+	 * then reads leaving; who execs first raises leaving, then waits for hold_until_ns. */
+	_Atomic uint32_t dump_requests; /* heard, by whatever signal */
+	_Atomic uint32_t leaving;	/* not 0: threads are inside exec */
+
+	/* Constant; here, so that what a handler writes shares a page with the rest. */
+	char library[32];    /* version of libcprof.so */
+	char settings[1024]; /* "section.key=value\n" of options that are not at their default */
+
+	struct store_dump dump;
+	_Atomic uint64_t hold_until_ns; /* CLOCK_MONOTONIC; the one word that others may write */
+	uint64_t spare[31];
 };
+
+_Static_assert(KIND_COUNT <= 16, "kind_period has a word for each kind");
 
 /* A loaded executable segment.  Published by state. */
 enum { MODULE_EMPTY, MODULE_FILLING, MODULE_READY };

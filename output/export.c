@@ -158,9 +158,9 @@ static int collect_rows(struct dump *d)
 }
 
 /* The program's name comes from a file that may be damaged. */
-static void program_name(const struct dump *d, struct text *t)
+static void program_name(const struct store_header *h, struct text *t)
 {
-	const struct store_header *h = d->view->header;
+	size_t from = t->len;
 
 	for (size_t i = 0; i < sizeof h->program && h->program[i]; i++) {
 		char c = h->program[i];
@@ -170,20 +170,21 @@ static void program_name(const struct dump *d, struct text *t)
 
 		text_char(t, plain ? c : '_');
 	}
-	if (t->len == 0)
+	if (t->len == from)
 		text_str(t, "unknown");
 }
 
-/* "<program>.<pid>.<kind>.<n>.pb.gz", see also output/rotate. */
-static void file_name(const struct dump *d, const struct pprof_kind *kind, struct text *t)
+/* See also output/rotate. */
+void export_file_name(const struct store_header *h, enum store_kind kind, uint64_t number,
+		      struct text *t)
 {
-	program_name(d, t);
+	program_name(h, t);
 	text_char(t, '.');
-	text_u64(t, d->view->header->pid);
+	text_u64(t, h->pid);
 	text_char(t, '.');
-	text_str(t, kind->name);
+	text_str(t, pprof_kinds[kind].name);
 	text_char(t, '.');
-	text_u64(t, d->number);
+	text_u64(t, number);
 	text_str(t, ".pb.gz");
 }
 
@@ -216,7 +217,7 @@ static int write_kind(struct dump *d, enum store_kind k)
 		.comments = d->comments,
 		.comment_count = d->comment_count,
 	};
-	file_name(d, kind, &t);
+	export_file_name(h, k, d->number, &t);
 	int rc = sink_create(&d->sinks[k], &d->dir, name, &d->problem);
 	if (rc < 0)
 		return rc;
@@ -229,13 +230,18 @@ static int write_kind(struct dump *d, enum store_kind k)
 static int commit_files(struct dump *d)
 {
 	struct text path = TEXT_ON(d->result->path);
+	struct stat st;
 
+	d->result->number = d->number;
 	for (unsigned kind = KIND_NONE + 1; kind < KIND_COUNT; kind++) {
 		int rc = sink_commit(&d->sinks[kind]);
 
 		if (rc < 0)
 			return rc;
 		d->result->files++;
+		d->result->kinds |= UINT32_C(1) << kind;
+		if (sys_fstatat(d->dir.fd, d->sinks[kind].name, &st, AT_SYMLINK_NOFOLLOW) == 0)
+			d->result->bytes += (uint64_t)st.st_size;
 		path.len = 0;
 		text_str(&path, d->dir.path);
 		text_char(&path, '/');
@@ -261,7 +267,7 @@ static void choose_number(struct dump *d)
 			struct text t = TEXT_ON(name);
 			struct stat st;
 
-			file_name(d, &pprof_kinds[kind], &t);
+			export_file_name(d->view->header, (enum store_kind)kind, d->number, &t);
 			if (sys_fstatat(d->dir.fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0)
 				taken = true;
 		}
@@ -304,7 +310,7 @@ static void remove_older(const struct dump *d)
 		.fresh = fresh,
 	};
 
-	program_name(d, &t);
+	program_name(d->view->header, &t);
 	for (unsigned kind = KIND_NONE + 1; kind < KIND_COUNT; kind++)
 		fresh[request.fresh_count++] = d->sinks[kind].name;
 	(void)rotate_files(&request);
@@ -315,7 +321,8 @@ static void clean_up(struct dump *d, int rc)
 {
 	for (unsigned kind = KIND_NONE + 1; kind < KIND_COUNT; kind++)
 		sink_remove(&d->sinks[kind]);
-	d->result->files = d->result->samples = 0;
+	d->result->files = d->result->samples = d->result->kinds = 0;
+	d->result->bytes = 0;
 	d->result->path[0] = '\0';
 	if (d->problem.len)
 		return;

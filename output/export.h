@@ -13,6 +13,7 @@
 
 #include "core/arena.h"
 #include "core/store_view.h"
+#include "core/text.h"
 
 struct export_request {
 	const char *dir;	  /* absolute; "" means /tmp/cprof-<euid> */
@@ -34,9 +35,17 @@ struct export_result {
 	char path[512];		    /* of the last complete file */
 	unsigned files;		    /* complete files */
 	unsigned samples;	    /* in them */
+	uint32_t kinds;		    /* bit k: a file of enum store_kind k */
+	uint64_t number;	    /* in their names */
+	uint64_t bytes;		    /* of all of them */
 	unsigned unnamed_per_mille; /* frames shown by module only */
 	char problem[384];	    /* one line for a person when the result is < 0 */
 };
+
+/* "<program>.<pid>.<kind>.<number>.pb.gz", the name of a file; the header may be damaged.
+ * Context: signal.  Allocates: no.  Locks: none. */
+void export_file_name(const struct store_header *h, enum store_kind kind, uint64_t number,
+		      struct text *ret_name);
 
 /* Writes one file per kind that holds what was recorded since the last complete dump; an empty
  * profile is valid and is written too.  The file number is header->dumps + 1, or the next one that

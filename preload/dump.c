@@ -134,8 +134,34 @@ static void say_problem(void)
 		host_say(job.problem);
 }
 
+/* Tells who waits in `cprof dump`.  answered: the requests that there were when the dump began. */
+static void publish(uint32_t answered, int rc, const struct export_result *result)
+{
+	const struct store_outcome outcome = {
+		.answered = answered,
+		.result = rc,
+		.problem = job.problem,
+		.path = rc < 0 ? "" : result->path,
+		.number = rc < 0 ? 0 : result->number,
+		.bytes = rc < 0 ? 0 : result->bytes,
+		.kinds = rc < 0 ? 0 : result->kinds,
+	};
+
+	if (job.store)
+		store_dump_ended(job.store, &outcome);
+}
+
+/* A dump that has not come as far as write_files(). */
+static void fail(int rc, const char *problem)
+{
+	note_problem(problem);
+	publish(job.store ? store_requests(job.store) : 0, rc, NULL);
+}
+
 static void write_files(void *unused)
 {
+	/* Before anything is read: who asks from now on has the next dump. */
+	uint32_t answered = store_requests(job.store);
 	struct store_view view;
 	struct export_result result = {0};
 	const char *const comments[] = {recorder_remark(), NULL};
@@ -155,10 +181,12 @@ static void write_files(void *unused)
 	job.result = export_dump(&view, &request, commit, job.store, &result);
 	if (job.result < 0) {
 		note_problem(result.problem);
+		publish(answered, job.result, &result);
 		return;
 	}
 	job.told[0] = '\0';
 	store_window(job.store, request.now_realtime_ns, request.now_monotonic_ns);
+	publish(answered, 0, &result);
 }
 
 /* What the dump itself has used is ours, not the interrupted function's: the tick that is pending
@@ -189,7 +217,7 @@ static void dump_here(void)
 		thread_busy_begin();
 		job.result = -ENOMEM;
 		if (!job.store || !dumper_in_place(write_files, NULL))
-			note_problem("no memory for a dump");
+			fail(-ENOMEM, "no memory for a dump");
 		count_pending_tick();
 		thread_busy_end();
 		say_problem();
@@ -244,7 +272,7 @@ static void replace_lost_dumper(void)
 {
 	arena_drop(&job.arena);
 	if (!atomic_load_explicit(&in_place_only, memory_order_relaxed)) {
-		note_problem("the process that wrote a dump was killed");
+		fail(-EINTR, "the process that wrote a dump was killed");
 		say_problem();
 	}
 	if (!end())
@@ -281,6 +309,8 @@ static void request(bool force)
 
 	if (!host_is_here() || recorder_has_ended())
 		return;
+	if (force)
+		recorder_request();
 	(void)sys_sigmask(SIG_SETMASK, &all, &mask);
 	dump_collect();
 	signals_verify();

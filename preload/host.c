@@ -272,6 +272,7 @@ static void begin_main_thread(void)
 	struct thread *t = thread_take();
 	uint64_t mask = 0;
 
+	recorder_thread();
 	if (!t) {
 		recorder_lost(LOST_THREADS, 1);
 		return;
@@ -327,6 +328,7 @@ void host_start(void)
 void host_thread_began(struct thread *t)
 {
 	(void)pthread_setspecific(end_key, t);
+	recorder_thread();
 	sampler_thread_begin(t);
 }
 

@@ -8,6 +8,7 @@
 #include "core/run_file.h"
 #include "core/sys.h"
 #include "core/text.h"
+#include "output/version.h"
 #include "preload/host.h"
 #include "preload/sampler.h"
 
@@ -19,8 +20,10 @@ static _Atomic int state;
 static _Atomic bool ended; /* nothing is recorded any more */
 static struct store store;
 static char exe[512];
-static char remark[128];			/* constant once the store is there */
-static _Atomic uint64_t early_lost[LOST_COUNT]; /* counted before there was a store */
+static char remark[128]; /* constant once the store is there */
+/* Counted before there was a store. */
+static _Atomic uint64_t early_lost[LOST_COUNT];
+static _Atomic uint32_t early_requests, early_threads, early_leaving;
 
 /* Reads a small file of /proc whole; the number of bytes, 0 when there is none. */
 static size_t read_file(const char *path, char *buf, size_t size)
@@ -44,7 +47,8 @@ static size_t read_file(const char *path, char *buf, size_t size)
 static void make(void)
 {
 	static char cmdline[1024]; /* not on the stack: this runs in a handler */
-	static char cwd[256];
+	static char cwd[256], settings[1024];
+	struct text changed = TEXT_ON(settings);
 	struct store_identity who = {
 		.pid = (uint32_t)host.pid,
 		.uid = sys_geteuid(),
@@ -57,6 +61,9 @@ static void make(void)
 		.cpu_hz = (uint32_t)host.settings.cpu_hz,
 		.cpu_fallback = sampler_is_fallback(),
 		.cpu_period_ns = sampler_period_ns(),
+		.cpu_on = host.settings.cpu_enabled,
+		.library = CPROF_VERSION,
+		.settings = settings,
 		.window_realtime_ns = host.started_realtime_ns,
 		.window_monotonic_ns = host.started_monotonic_ns,
 	};
@@ -70,6 +77,7 @@ static void make(void)
 		(uint32_t)read_file("/proc/thread-self/cmdline", cmdline, sizeof cmdline);
 	(void)process_start_ticks(0, &who.start_ticks);
 	process_boot_id(who.boot_id);
+	settings_show_changed(&host.settings, &changed);
 
 	/* Before the new store: what dead processes occupy is no room for it. */
 	run_sweep(host.settings.store_dir, &who, host.settings.store_keep);
@@ -87,6 +95,10 @@ static void make(void)
 	}
 	for (unsigned i = 0; i < LOST_COUNT; i++)
 		store_lost(&store, i, atomic_load_explicit(&early_lost[i], memory_order_relaxed));
+	store_request(&store, atomic_load_explicit(&early_requests, memory_order_relaxed));
+	store_threads(&store, atomic_load_explicit(&early_threads, memory_order_relaxed));
+	(void)store_leaving(&store,
+			    (int)atomic_load_explicit(&early_leaving, memory_order_relaxed));
 	/* Release pairs with the acquire in recorder_existing(). */
 	atomic_store_explicit(&state, READY, memory_order_release);
 }
@@ -147,6 +159,34 @@ void recorder_lost(enum store_loss what, uint64_t count)
 		atomic_fetch_add_explicit(&early_lost[what], count, memory_order_relaxed);
 }
 
+void recorder_request(void)
+{
+	struct store *s = recorder_existing();
+
+	if (s)
+		store_request(s, 1);
+	else
+		atomic_fetch_add_explicit(&early_requests, 1, memory_order_relaxed);
+}
+
+void recorder_thread(void)
+{
+	struct store *s = recorder_existing();
+
+	if (s)
+		store_threads(s, 1);
+	else
+		atomic_fetch_add_explicit(&early_threads, 1, memory_order_relaxed);
+}
+
+uint64_t recorder_leaving(int threads)
+{
+	struct store *s = recorder_existing();
+
+	atomic_fetch_add_explicit(&early_leaving, (uint32_t)threads, memory_order_relaxed);
+	return s ? store_leaving(s, threads) : 0;
+}
+
 void recorder_after_fork(void)
 {
 	remark[0] = '\0';
@@ -155,6 +195,10 @@ void recorder_after_fork(void)
 		store_drop(&store, false);
 	for (unsigned i = 0; i < LOST_COUNT; i++)
 		atomic_store_explicit(&early_lost[i], 0, memory_order_relaxed);
+	atomic_store_explicit(&early_requests, 0, memory_order_relaxed);
+	atomic_store_explicit(&early_leaving, 0, memory_order_relaxed);
+	atomic_store_explicit(&early_threads, 1,
+			      memory_order_relaxed); /* the one that has forked */
 	atomic_store_explicit(&state, NONE, memory_order_release);
 }
 

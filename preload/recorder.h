@@ -38,6 +38,15 @@ const char *recorder_exe(void);
  * Context: signal. */
 void recorder_lost(enum store_loss what, uint64_t count);
 
+/* Counts a request for a dump, a thread that has begun, in the store or for the store to come.
+ * Context: signal. */
+void recorder_request(void);
+void recorder_thread(void);
+
+/* A thread begins exec (+1) or comes back (-1): see store_leaving().
+ * Context: own. */
+uint64_t recorder_leaving(int threads);
+
 /* In the child of fork: forgets the parent's store, whose mapping is inherited, without touching
  * it.
  * Context: signal.  Allocates: no.  Locks: none. */

@@ -26,7 +26,8 @@
 #include "preload/sampler.h"
 #include "preload/thread.h"
 
-#define ALONE_MS 2000u
+#define ALONE_MS    2000u
+#define HOLD_MAX_NS UINT64_C(200000000) /* cprof dump asks for 50 ms */
 
 static void finish(bool yes)
 {
@@ -34,6 +35,24 @@ static void finish(bool yes)
 
 	if (s)
 		store_finish(s, yes);
+}
+
+/* From now on nobody asks this image for a dump, and who is about to has sent his signal when this
+ * comes back; see core/store_format.h. */
+static void refuse_requests(void)
+{
+	uint64_t until = recorder_leaving(1), now, deadline;
+
+	if (!until)
+		return;
+	now = sys_clock_ns(CLOCK_MONOTONIC);
+	deadline = now + HOLD_MAX_NS;
+	while (now < until && now < deadline) {
+		const struct timespec moment = {0, 1000000};
+
+		(void)SYS_CALL(SYS_nanosleep, &moment, NULL, 0, 0, 0, 0);
+		now = sys_clock_ns(CLOCK_MONOTONIC);
+	}
 }
 
 /* Before and after a call of exec that comes back.  begin: false when nothing is to be done. */
@@ -46,6 +65,7 @@ static bool exec_begin(void)
 		mask_make_real_in_child();
 		return false;
 	}
+	refuse_requests();
 	thread_busy_begin();
 	sampler_settle();
 	thread_busy_end();
@@ -67,6 +87,7 @@ static int exec_failed(bool begun)
 
 	if (begun) {
 		atomic_store_explicit(&host.leaving, false, memory_order_release);
+		(void)recorder_leaving(-1);
 		finish(false);
 		actions_after_failed_exec();
 		mask_make_real(false);

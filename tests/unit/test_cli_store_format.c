@@ -40,11 +40,13 @@ TEST(store_format_page_has_every_field_of_the_header)
 	H(magic), H(version), H(header_bytes), H(total_bytes), H(pid), H(uid), H(start_ticks);
 	H(created_realtime_ns), H(created_monotonic_ns), H(boot_id), H(pid_ns), H(program), H(exe),
 		H(cwd);
-	H(dir), H(cmdline_bytes), H(cmdline), H(cpu_hz), H(cpu_fallback), H(cpu_period_ns);
+	H(dir), H(cmdline_bytes), H(cmdline), H(cpu_hz), H(cpu_fallback), H(cpu_period_ns),
+		H(kind_period);
 	H(modules_offset), H(stacks_offset), H(rows_offset), H(arena_offset), H(arena_used);
-	H(stack_count), H(row_count), H(module_count), H(spare0), H(lost), H(cost_buckets);
+	H(stack_count), H(row_count), H(module_count), H(thread_count), H(lost), H(cost_buckets);
 	H(cost_total_ns), H(last_monotonic_ns), H(window_realtime_ns), H(window_monotonic_ns),
-		H(dumps), H(finished);
+		H(dumps), H(finished), H(dump_requests), H(leaving), H(library), H(settings),
+		H(dump), H(hold_until_ns), H(spare);
 #undef H
 	/* A field that is new in the header makes its size differ from the page's. */
 	char size[64];
@@ -52,6 +54,15 @@ TEST(store_format_page_has_every_field_of_the_header)
 	CHECK(strstr(page, size) != NULL);
 	snprintf(size, sizeof size, "`version` | %u |", STORE_VERSION);
 	CHECK(strstr(page, size) != NULL);
+}
+
+TEST(store_format_page_has_every_field_of_the_last_dump)
+{
+	read_page();
+#define D(field) ROW(store_dump, field)
+	D(sequence), D(answered), D(result), D(kinds), D(ended_realtime_ns);
+	D(complete_realtime_ns), D(number), D(bytes), D(dir), D(problem);
+#undef D
 }
 
 TEST(store_format_page_has_every_field_of_a_module)

@@ -194,9 +194,15 @@ TEST(export_takes_the_next_number_that_no_file_has)
 	CHECK_EQ(dump(NULL), 0);
 	snprintf(expected, sizeof expected, "%s/unit.%d.cpu.2.pb.gz", scratch, (int)getpid());
 	CHECK_STR(result.path, expected);
+	CHECK_EQ(result.number, 2);
 	CHECK_EQ(dump(NULL), 0);
 	snprintf(expected, sizeof expected, "%s/unit.%d.cpu.3.pb.gz", scratch, (int)getpid());
 	CHECK_STR(result.path, expected);
+	CHECK_EQ(result.number, 3);
+	CHECK_EQ(result.kinds, 1u << KIND_CPU);
+	struct stat st;
+	CHECK_EQ(stat(expected, &st), 0);
+	CHECK_EQ(result.bytes, st.st_size);
 	end();
 }
 

@@ -368,3 +368,23 @@ TEST(value_distance_counts_edits)
 	CHECK_EQ(value_distance("kitten", "sitting", 2), 3);
 	CHECK_EQ(value_distance("", "abcd", 9), 4);
 }
+
+TEST(settings_shown_changed_are_those_that_set_them_again)
+{
+	char buf[256];
+	struct text t = TEXT_ON(buf);
+	struct settings s;
+
+	buf[0] = '\0';
+	settings_defaults(&s);
+	settings_show_changed(&s, &t);
+	CHECK_STR(buf, "");
+	s.cpu_hz = 250;
+	s.follow_fork = false;
+	s.output_signal = 0;
+	s.store_max_bytes = 2 << 20;
+	strcpy(s.output_dir, "/var/p");
+	settings_show_changed(&s, &t);
+	CHECK_STR(buf, "output.dir=/var/p\noutput.signal=none\ncpu.hz=250\nstore.max_bytes=2M\n"
+		       "follow.fork=no\n");
+}

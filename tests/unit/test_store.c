@@ -391,3 +391,57 @@ TEST(store_cost_buckets_are_within_a_quarter)
 	CHECK(high >= 100000 && high <= 131072);
 	end(&s, dir);
 }
+
+TEST(store_dump_ended_keeps_the_last_complete_dump_beside_the_last)
+{
+	char *dir = scratch();
+	struct store s;
+
+	make(&s, dir, 2 << 20);
+	const struct store_dump *d = &s.header->dump;
+	store_request(&s, 3);
+	CHECK_EQ(store_requests(&s), 3);
+	store_dump_ended(&s, &(struct store_outcome){.answered = 3,
+						     .path = "/tmp/p/unit.1.cpu.4.pb.gz",
+						     .number = 4,
+						     .bytes = 99,
+						     .kinds = 2});
+	CHECK_EQ(d->sequence, 2);
+	CHECK_EQ(d->answered, 3);
+	CHECK_STR(d->dir, "/tmp/p");
+	CHECK(d->complete_realtime_ns && d->complete_realtime_ns == d->ended_realtime_ns);
+	store_dump_ended(&s, &(struct store_outcome){
+				     .answered = 5, .result = -ENOSPC, .problem = "no space"});
+	CHECK_EQ(d->sequence, 4);
+	CHECK_EQ(d->answered, 5);
+	CHECK_EQ(d->result, -ENOSPC);
+	CHECK_STR(d->problem, "no space");
+	CHECK(d->number == 4 && d->bytes == 99 && d->kinds == 2);
+	CHECK_STR(d->dir, "/tmp/p");
+	s.header->dump.sequence = 5; /* of a dumper that was killed */
+	store_dump_ended(&s, &(struct store_outcome){.answered = 6, .path = "/a.pb.gz"});
+	CHECK_EQ(d->sequence, 6);
+	CHECK_EQ(d->result, 0);
+	CHECK_STR(d->problem, "");
+	CHECK_STR(d->dir, "");
+	end(&s, dir);
+}
+
+TEST(store_leaving_counts_threads_and_tells_until_when_exec_is_held)
+{
+	char *dir = scratch();
+	struct store s;
+
+	make(&s, dir, 2 << 20);
+	CHECK_EQ(store_leaving(&s, 1), 0);
+	CHECK_EQ(s.header->leaving, 1);
+	s.header->hold_until_ns = 12345;
+	CHECK_EQ(store_leaving(&s, 1), 12345);
+	CHECK_EQ(s.header->leaving, 2);
+	(void)store_leaving(&s, -1);
+	(void)store_leaving(&s, -1);
+	CHECK_EQ(s.header->leaving, 0);
+	store_threads(&s, 3);
+	CHECK_EQ(s.header->thread_count, 3);
+	end(&s, dir);
+}
