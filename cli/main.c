@@ -36,7 +36,6 @@ static void print_help(void)
 	     "  cprof run -- ./service            profile a program\n"
 	     "  cprof dump service                its profile, now; as kill -USR2 does\n"
 	     "  cprof top /tmp/cprof-0/*.pb.gz    where its time went\n"
-	     "  cprof recover PID                 the profile of a process that was killed\n"
 	     "\n"
 	     "cprof COMMAND --help tells more; cprof --version.\n"
 	     "\n"

@@ -29,6 +29,8 @@ static void key_u64(struct key *k, uint64_t v)
 	key_bytes(k, &v, sizeof v);
 }
 
+#define BASE_LABEL "pprof::base" /* with the value "true" */
+
 /* A file being added: where its things are in the profile. */
 struct adder {
 	struct profile *p;
@@ -209,7 +211,7 @@ static bool add_labels(struct adder *a, Pprof__Sample *s)
 	bool is_base = a->subtract;
 
 	if (a->subtract)
-		key_text(&a->key, pool_text(&a->p->strings, "pprof::base"));
+		key_text(&a->key, pool_text(&a->p->strings, BASE_LABEL));
 	if (s->n_label)
 		qsort(s->label, s->n_label, sizeof(Pprof__Label *), by_label);
 	for (size_t i = 0; i < s->n_label; i++) {
@@ -217,11 +219,13 @@ static bool add_labels(struct adder *a, Pprof__Sample *s)
 
 		if (!l->str && !l->num && !l->num_unit)
 			continue;
+		if (a->subtract && strcmp(decode_string(&a->d, l->key), BASE_LABEL) == 0)
+			continue; /* all of it is base */
 		key_text(&a->key, text(a, l->key));
 		key_text(&a->key, text(a, l->str));
 		key_u64(&a->key, l->str ? 0 : (uint64_t)l->num);
 		key_text(&a->key, l->str ? NULL : text(a, l->num_unit));
-		is_base |= strcmp(decode_string(&a->d, l->key), "pprof::base") == 0 &&
+		is_base |= strcmp(decode_string(&a->d, l->key), BASE_LABEL) == 0 &&
 			   strcmp(decode_string(&a->d, l->str), "true") == 0;
 	}
 	return is_base;

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "cli/command.h"
@@ -95,8 +96,9 @@ static int set_pair(char *pair)
 	return set(given, pair, equals + 1);
 }
 
-/* *ret_program: where the program is in argv, 0 when the help was wanted instead. */
-static int parse(int argc, char **argv, int *ret_program)
+/* *ret_program: where the program is in argv, 0 when the help was wanted instead.  *ret_dir: the
+ * directory of --dir, or NULL. */
+static int parse(int argc, char **argv, int *ret_program, const char **ret_dir)
 {
 	static const struct {
 		const char *name, *dotted;
@@ -124,6 +126,8 @@ static int parse(int argc, char **argv, int *ret_program)
 			is = option_is(argc, argv, &i, options[o].name, &value);
 			if (is > 0)
 				status = set(options[o].name, options[o].dotted, value);
+			if (is > 0 && o == 0)
+				*ret_dir = value;
 		}
 		if (!is && (is = option_is(argc, argv, &i, "--set", &value)) > 0)
 			status = set_pair(value);
@@ -143,10 +147,10 @@ static int parse(int argc, char **argv, int *ret_program)
 static int run(int argc, char **argv)
 {
 	char library[PATH_MAX], path[PATH_MAX], buf[512];
-	const char *why;
+	const char *why, *dir = NULL;
 	int first = 0, status;
 
-	status = parse(argc, argv, &first);
+	status = parse(argc, argv, &first, &dir);
 	if (status != EXIT_OK || first == 0)
 		return status;
 	if (program_library(library, sizeof library) < 0) {
@@ -158,6 +162,9 @@ static int run(int argc, char **argv)
 		    library);
 		return EXIT_FAILED;
 	}
+	/* The library makes only its default one, lest a mistake in a unit file fills a disk somewhere. */
+	if (dir && mkdir(dir, 0700) < 0 && errno != EEXIST)
+		say("run: %s: %s; running it all the same", dir, strerror(errno));
 	argv += first;
 	int found = program_find(argv[0], path, sizeof path);
 	if (found == 0 && (why = program_obstacle(path, buf)))
@@ -181,7 +188,8 @@ const struct command command_run = {
 		"SIGUSR2, and at\n"
 		"its exit.\n"
 		"\n"
-		"  --dir DIR                where profiles go (default /tmp/cprof-<uid>)\n"
+		"  --dir DIR                where profiles go, made when missing\n"
+		"                           (default /tmp/cprof-<uid>)\n"
 		"  --hz N                   samples per second of CPU time (default 100)\n"
 		"  --signal SIG             the signal that asks for a profile, or none\n"
 		"  --thread-id              label every CPU sample with its thread id\n"

@@ -69,6 +69,9 @@ for v in CPROF_OUTPUT_DIR="$scratch" CPROF_CPU_HZ=50 CPROF_OUTPUT_SIGNAL=RTMIN+3
 done
 (cd "$scratch" && "$C" run --dir profiles env) > "$scratch/out"
 claim run_makes_a_relative_dir_absolute "$(grep DIR "$scratch/out")" grep -qxF "CPROF_OUTPUT_DIR=$scratch/profiles" "$scratch/out"
+claim run_makes_the_directory "$(stat -c %a "$scratch/profiles" 2>&1)" test "$(stat -c %a "$scratch/profiles")" = 700
+expect run_runs_without_the_directory 0 "$C" run --dir /proc/nowhere true
+said run_says_why_there_is_no_directory "/proc/nowhere: No such file"
 expect run_refuses_a_bad_rate 2 "$C" run --hz 5000 -- true
 said run_says_the_bounds 'from 1 to 1000'
 expect run_refuses_a_bad_signal 2 "$C" run --signal PROF true
