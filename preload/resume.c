@@ -236,12 +236,14 @@ void resume_call(void *context)
 	if (!has_returned(g) || host_signal_waits(c, &restarts))
 		return;
 	/* In a scope also when it has returned something else: a part of what was to be sent. */
-	bool scoped =
-		wait_scope.sp - (uintptr_t)g[REG_RSP] < WAIT_REACH && wait_is_live(wait_scope.wait);
+	bool scoped = (uintptr_t)wait_scope.wait - (uintptr_t)g[REG_RSP] < WAIT_REACH &&
+		      wait_is_live(wait_scope.wait);
 	if (g[REG_RAX] == -EINTR && rewind_call(g, scoped ? wait_scope.wait : NULL))
 		return;
-	if (scoped && (g[REG_RAX] == -EINTR || (g[REG_RAX] > 0 && wait_scope.wait->whole)))
+	if (scoped && (g[REG_RAX] == -EINTR || (g[REG_RAX] > 0 && wait_scope.wait->whole))) {
+		wait_scope.error = errno;
 		wait_scope.again = true;
+	}
 }
 
 void resume_interrupted(void *context)

@@ -52,8 +52,10 @@ bool socket_again(const struct wait *w, int fd, int option, short events)
 	if (!socket_left(w, fd, option, &left))
 		return true;
 	r = socket_wait(fd, events, left);
+	if (r > 0)
+		return true; /* with errno as it was */
 	errno = r < 0 ? -r : EAGAIN;
-	return r > 0;
+	return false;
 }
 
 bool socket_more(const struct wait *w, int fd, int flags, int option, short events)
