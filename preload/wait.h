@@ -104,6 +104,15 @@ static inline uint64_t wait_now(void)
 	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
+/* The same at the last tick: no rdtsc, 3 ns. */
+static inline uint64_t wait_coarse_now(void)
+{
+	struct timespec now;
+
+	(void)clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
 /* The call has a relative time-out in ms (negative or 0: none to be shortened), or as a timespec. */
 static inline void wait_limit_ms(struct wait *w, int ms)
 {

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Calls on sockets with SO_RCVTIMEO or SO_SNDTIMEO: the kernel restarts them only when they have no
- * time-out, and the time-out begins anew with each call.  Only after an interruption is the socket
- * asked what it is; before, a row costs a coarse clock, 5 ns.
+ * time-out, and the time-out begins anew with each call (preload/socket).  A row that receives is a jump
+ * to the real function as long as no socket has a time-out; its other half, a function apart, so that the
+ * compiler can make it one, opens a scope.
  */
 #include <poll.h>
 #include <sys/socket.h>
@@ -14,8 +15,8 @@
 #include "preload/socket.h"
 #include "preload/wait.h"
 
-#define INTERPOSE_SOCKET(type, name, params, args, option, events)                                 \
-	INTERPOSE(type, name, params)                                                              \
+#define SOCKET_SCOPE(type, name, params, args, option, events)                                     \
+	static __attribute__((noinline)) type timed_##name params                                  \
 	{                                                                                          \
 		struct wait w;                                                                     \
 		type r;                                                                            \
@@ -26,6 +27,13 @@
 			;                                                                          \
 		wait_end(&w);                                                                      \
 		return r;                                                                          \
+	}
+#define INTERPOSE_SOCKET(type, name, params, args, option, events)                                 \
+	INTERPOSE_ROW(name);                                                                       \
+	SOCKET_SCOPE(type, name, params, args, option, events)                                     \
+	EXPORT type name params                                                                    \
+	{                                                                                          \
+		return socket_may_time() ? timed_##name args : REAL(name) args;                    \
 	}
 #define INTERPOSE_RECEIVE(type, name, params, args)                                                \
 	INTERPOSE_SOCKET(type, name, params, args, SO_RCVTIMEO, POLLIN)
@@ -47,9 +55,11 @@ INTERPOSE_SEND(int, sendmmsg, (int fd, struct mmsghdr *m, unsigned count, int fl
 /*
  * A call that transfers all of a buffer, or waits, returns a part of it when a signal comes in between,
  * also a tick.  When that was ours alone, the rest follows; an error then is the next call's to find.
+ * One that does not wait for all of it is one that receives, as above.
  */
 #define INTERPOSE_WHOLE(name, params, args, rest, how, waits, option, events)                      \
-	INTERPOSE(ssize_t, name, params)                                                           \
+	INTERPOSE_ROW(name);                                                                       \
+	static __attribute__((noinline)) ssize_t whole_##name params                               \
 	{                                                                                          \
 		struct wait w;                                                                     \
 		ssize_t r;                                                                         \
@@ -78,11 +88,16 @@ INTERPOSE_SEND(int, sendmmsg, (int fd, struct mmsghdr *m, unsigned count, int fl
 		}                                                                                  \
 		wait_end(&w);                                                                      \
 		return r;                                                                          \
+	}                                                                                          \
+	EXPORT ssize_t name params                                                                 \
+	{                                                                                          \
+		return (waits) || socket_may_time() ? whole_##name args : REAL(name) args;         \
 	}
 INTERPOSE_WHOLE(write, (int fd, const void *buf, size_t n), (fd, buf, n),
 		(fd, (const char *)buf + done, n - done), 0, true, SO_SNDTIMEO, POLLOUT)
 INTERPOSE_WHOLE(send, (int fd, const void *buf, size_t n, int flags), (fd, buf, n, flags),
-		(fd, (const char *)buf + done, n - done, flags), flags, true, SO_SNDTIMEO, POLLOUT)
+		(fd, (const char *)buf + done, n - done, flags), flags, !(flags & MSG_DONTWAIT),
+		SO_SNDTIMEO, POLLOUT)
 INTERPOSE_WHOLE(recv, (int fd, void *buf, size_t n, int flags), (fd, buf, n, flags),
 		(fd, (char *)buf + done, n - done, flags), flags,
 		(flags & MSG_WAITALL) && !(flags & MSG_PEEK), SO_RCVTIMEO, POLLIN)
@@ -91,8 +106,8 @@ INTERPOSE_WHOLE(sendto,
 		(int fd, const void *buf, size_t n, int flags, const struct sockaddr *to,
 		 socklen_t size),
 		(fd, buf, n, flags, to, size),
-		(fd, (const char *)buf + done, n - done, flags, to, size), flags, true, SO_SNDTIMEO,
-		POLLOUT)
+		(fd, (const char *)buf + done, n - done, flags, to, size), flags,
+		!(flags & MSG_DONTWAIT), SO_SNDTIMEO, POLLOUT)
 INTERPOSE_WHOLE(recvfrom,
 		(int fd, void *buf, size_t n, int flags, struct sockaddr *from, socklen_t *size),
 		(fd, buf, n, flags, from, size),
@@ -228,4 +243,11 @@ INTERPOSE(int, connect, (int fd, const struct sockaddr *to, socklen_t size))
 		r = connect_again(&w, fd, to, size, REAL(connect));
 	wait_end(&w);
 	return r;
+}
+
+/* From here on sockets may have time-outs. */
+INTERPOSE(int, setsockopt, (int fd, int level, int option, const void *value, socklen_t size))
+{
+	socket_option(level, option);
+	return REAL(setsockopt)(fd, level, option, value, size);
 }

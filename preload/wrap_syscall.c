@@ -152,6 +152,8 @@ EXPORT long every_syscall(long nr, long a, long b, long c, long d, long e, long 
 		return sleep_in(CLOCK_MONOTONIC, 0, a, b);
 	if (nr == SYS_clock_nanosleep)
 		return sleep_in(a, b, c, d);
+	if (nr == SYS_setsockopt)
+		socket_option((int)b, (int)c);
 	if (nr == SYS_unshare)
 		return unshare((int)a);
 	if (nr == SYS_setns)
