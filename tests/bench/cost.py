@@ -16,7 +16,7 @@ equal work. A ratio is to the geometric mean of the two runs without a profiler 
 second of them over the first, and its interval is what this machine can tell apart. No slice is left out. The median of
 all ratios and their geometric mean, with intervals over rounds: stats.py.
 
-BENCH_ROUNDS (25), BENCH_PASSES (6), BENCH_SLICE_MS (50), BENCH_PROGRAMS, BENCH_SEED. Markdown on standard output, what is
+BENCH_ROUNDS (25), BENCH_PASSES (5), BENCH_SLICE_MS (40), BENCH_PROGRAMS, BENCH_SEED. Markdown on standard output, what is
 under way on standard error, every slice in build/bench/cost.csv.
 """
 import os
@@ -34,10 +34,11 @@ import stats
 from peers import Failed, Run
 
 ROUNDS = int(os.environ.get("BENCH_ROUNDS", "25"))
-PASSES = int(os.environ.get("BENCH_PASSES", "6"))
-SLICE_NS = int(float(os.environ.get("BENCH_SLICE_MS", "50")) * 1e6)
+PASSES = int(os.environ.get("BENCH_PASSES", "5"))
+SLICE_NS = int(float(os.environ.get("BENCH_SLICE_MS", "40")) * 1e6)
 SERVED, DRIVER = 0, 1  # CPUs
 PATIENCE = 30  # seconds for one slice
+LOOKED_INTO = 3  # the last rounds, whose profiles are written and read
 
 
 class Server:
@@ -219,7 +220,7 @@ class Cc1:
     """A C file that takes it about a second."""
     name, unit = "cc1", "-O2, one file"
     binary = subprocess.run(["gcc", "-print-prog-name=cc1"], capture_output=True, text=True).stdout.strip()
-    functions = int(os.environ.get("BENCH_CC1_FUNCTIONS", "200"))
+    functions = int(os.environ.get("BENCH_CC1_FUNCTIONS", "150"))
 
     def start(self, config):
         source = peers.SCRATCH + "/big.i"
@@ -256,7 +257,7 @@ class Measurement:
         self.program, self.configs, self.rng, self.csv = program, list(configs), rng, csv
         self.slices = []  # one dict per pass: (round, {configuration: ns})
         self.failed = {}  # configuration: why
-        self.kept = {}  # configuration: share of the CPU time that its profile holds
+        self.kept = {}  # configuration: (ns that its profiles hold, ns that were used)
 
     def drop(self, config, why):
         """A configuration that fails once is out, and named."""
@@ -313,25 +314,23 @@ class Measurement:
         finally:
             one.end()
 
+    def look_into(self, config, one, used):
+        had = self.kept.get(config.name, (0, 0))
+        self.kept[config.name] = had[0] + peers.contents(one.run, self.program.binary).ns, had[1] + used
+
     def finish(self, alive):
         """Ends them as a service is ended, so that the profiles are written, and looks into these."""
-        def ended(one):
-            used = one.run.cpu()
-            os.kill(one.run.pid, signal.SIGTERM if isinstance(one, Server) else signal.SIGKILL)
-            one.run.process.wait(PATIENCE)
-            return used
-
         for config, one in list(alive.items()):
             if not config.tool:
                 continue
             try:
+                used = one.run.cpu()
                 if isinstance(one, Shell):
-                    used = one.run.cpu()
                     one.run.process.stdin.close()
-                    one.run.process.wait(PATIENCE)
                 else:
-                    used = ended(one)
-                self.kept[config.name] = peers.contents(one.run, self.program.binary).ns / used
+                    os.kill(one.run.pid, signal.SIGTERM)
+                one.run.process.wait(PATIENCE)
+                self.look_into(config, one, used)
             except (Failed, OSError, subprocess.TimeoutExpired) as e:
                 say("%s under %s: no profile: %s" % (self.program.name, config.name, e))
 
@@ -345,10 +344,9 @@ class Measurement:
                     going = {c: one for c, one in going.items() if on.get(c.name)}
                 done = self.each(alive, lambda one: self.ended(one))
                 self.add(number, 0, done)
-                if number == ROUNDS - 1:
-                    for config, one in alive.items():
-                        if config.tool:
-                            self.kept[config.name] = peers.contents(one.run, self.program.binary).ns / done[config.name]
+                for config, one in alive.items():
+                    if config.tool and number >= ROUNDS - LOOKED_INTO:
+                        self.look_into(config, one, done[config.name])
                 return
 
             def slice_of(one):
@@ -359,7 +357,7 @@ class Measurement:
             self.each(alive, lambda one: one.work(amount))
             for p in range(PASSES):
                 self.add(number, p, self.each(alive, slice_of))
-            if number == ROUNDS - 1:
+            if number >= ROUNDS - LOOKED_INTO:
                 self.finish(alive)
         finally:
             for one in alive.values():
@@ -405,8 +403,9 @@ class Measurement:
                 continue
             rounds = self.ratios(config.name)
             m, g = stats.interval(rounds, stats.median), stats.interval(rounds, stats.geomean)
+            held, used = self.kept.get(config.name, (0, 0))
             print("| %s | %.4f | [%.4f, %.4f] | %.4f | [%.4f, %.4f] | %d x %d | %s |" %
-                  (config.name, *m, *g, len(rounds), len(rounds[0]), "%.0f %%" % (self.kept[config.name] * 100) if config.name in self.kept else ""))
+                  (config.name, *m, *g, len(rounds), len(rounds[0]), "%.0f %%" % (held * 100 / used) if used else ""))
             verdicts[config.name] = m
         print()
         sys.stdout.flush()
@@ -425,7 +424,8 @@ def main():
           "rounds of fresh processes,\n%d slices of %g ms each; medians and geometric means of the ratios with 95 %% intervals "
           "(bootstrap over rounds), seed %d.\n\"Nothing, again\" is the same thing twice: what this machine can tell apart. "
           "\"Profile holds\": samples times period over the CPU time that the "
-          "program used, last round.\n" % (ROUNDS, PASSES, SLICE_NS / 1e6, seed))
+          "program used,\nof the last %d rounds, from their start: some hundred samples, so only roughly; the part content says it "
+          "exactly.\n" % (ROUNDS, PASSES, SLICE_NS / 1e6, seed, LOOKED_INTO))
     configs = peers.installed([peers.NOTHING, peers.AGAIN, peers.EMPTY, peers.cprof(100), peers.cprof(250),
                                peers.gperftools(100), peers.gperftools(250), peers.gprofng("on", 100), peers.perf(99)])
     verdicts = {}
