@@ -4,7 +4,7 @@
 
 build/bench/rec uses a known amount of CPU time, which it measures itself by the CPU clocks, at the bottom of a recursion
 of known depth, in its main thread or in four equal threads on all CPUs; it has no frame pointers. Compared are the samples
-in the profile times the period that the profile states for them. Markdown on standard output; BENCH_CONTENT_SECONDS (3)
+in the profile times the period that the profile states for them. Markdown on standard output; BENCH_CONTENT_SECONDS (4)
 of CPU time for one thread, half as much for each of four.
 """
 import os
@@ -16,8 +16,8 @@ import stats
 from peers import Failed, Run
 
 BINARY = peers.BENCH + "/rec"
-SECONDS = float(os.environ.get("BENCH_CONTENT_SECONDS", "3"))
-RUNS = int(os.environ.get("BENCH_CONTENT_RUNS", "3"))
+SECONDS = float(os.environ.get("BENCH_CONTENT_SECONDS", "4"))
+RUNS = int(os.environ.get("BENCH_CONTENT_RUNS", "2"))
 
 
 def measure(config, threads):
