@@ -19,6 +19,7 @@
 #include "preload/recorder.h"
 #include "preload/sampler.h"
 #include "preload/signals.h"
+#include "preload/socket.h"
 #include "unwind/modules.h"
 #include "unwind/unwind.h"
 
@@ -293,6 +294,7 @@ static void start(const char *argv0, char *const *envp)
 	interpose_resolve();
 	if (getauxval(AT_SECURE))
 		return;
+	socket_start();
 	if (sys_fstat(2, &stderr_at_start) < 0)
 		stderr_at_start.st_ino = 0;
 	(void)load_settings(&host.settings, NULL, envp, NULL, report, (void *)argv0);

@@ -11,6 +11,7 @@
 
 #include "core/sys.h"
 #include "preload/actions.h"
+#include "preload/socket.h"
 #include "preload/wait.h"
 
 #include "core/as_safe.h"
@@ -153,6 +154,19 @@ static bool shorten(int nr, greg_t *g, struct wait *w)
 		return shorten_sleep(w, &g[REG_RDI], g[REG_RSI]);
 	case SYS_clock_nanosleep:
 		return (g[REG_RSI] & TIMER_ABSTIME) || shorten_sleep(w, &g[REG_RDX], g[REG_R10]);
+	case SYS_read:
+	case SYS_readv:
+	case SYS_recvfrom:
+	case SYS_recvmsg:
+	case SYS_recvmmsg:
+	case SYS_accept:
+	case SYS_accept4:
+	case SYS_sendmmsg:
+	case SYS_sendto:
+		/* Not restarted by the kernel and outside a scope: a socket has a time-out that we did
+		 * not know of (preload/socket).  From now on we do; this one call waits anew. */
+		socket_learn();
+		return true;
 	case SYS_futex:
 		return (g[REG_RSI] & FUTEX_CMD_MASK) != FUTEX_WAIT || shorten_ts(w, &g[REG_R10]);
 	}
@@ -236,12 +250,14 @@ void resume_call(void *context)
 	if (!has_returned(g) || host_signal_waits(c, &restarts))
 		return;
 	/* In a scope also when it has returned something else: a part of what was to be sent. */
-	bool scoped =
-		wait_scope.sp - (uintptr_t)g[REG_RSP] < WAIT_REACH && wait_is_live(wait_scope.wait);
+	bool scoped = (uintptr_t)wait_scope.wait - (uintptr_t)g[REG_RSP] < WAIT_REACH &&
+		      wait_is_live(wait_scope.wait);
 	if (g[REG_RAX] == -EINTR && rewind_call(g, scoped ? wait_scope.wait : NULL))
 		return;
-	if (scoped && (g[REG_RAX] == -EINTR || (g[REG_RAX] > 0 && wait_scope.wait->whole)))
+	if (scoped && (g[REG_RAX] == -EINTR || (g[REG_RAX] > 0 && wait_scope.wait->whole))) {
+		wait_scope.error = errno;
 		wait_scope.again = true;
+	}
 }
 
 void resume_interrupted(void *context)

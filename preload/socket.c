@@ -6,28 +6,34 @@
 
 #include "core/sys.h"
 
-static uint64_t coarse_now(void)
-{
-	struct timespec now;
+_Atomic bool socket_timed;
 
-	(void)clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
-	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+static bool has_time_out(int fd, int option)
+{
+	struct timeval tv = {0, 0};
+	socklen_t n = sizeof tv;
+
+	return SYS_CALL(SYS_getsockopt, fd, SOL_SOCKET, option, &tv, &n, 0) == 0 &&
+	       (tv.tv_sec | tv.tv_usec) != 0;
 }
 
-void socket_begin(struct wait *w)
+void socket_start(void)
 {
-	w->began_ns = coarse_now();
+	for (int fd = 0; fd < 3; fd++)
+		if (has_time_out(fd, SO_RCVTIMEO) || has_time_out(fd, SO_SNDTIMEO))
+			socket_learn();
 }
 
 bool socket_left(const struct wait *w, int fd, int option, uint64_t *ret_ns)
 {
 	struct timeval tv = {0, 0};
 	socklen_t n = sizeof tv;
-	uint64_t limit, used = coarse_now() - w->began_ns;
+	uint64_t limit, used = w->began_ns ? wait_coarse_now() - w->began_ns : 0;
 
 	if (SYS_CALL(SYS_getsockopt, fd, SOL_SOCKET, option, &tv, &n, 0) < 0 ||
 	    (tv.tv_sec | tv.tv_usec) == 0)
 		return false;
+	socket_learn(); /* perhaps it was not known before */
 	limit = (uint64_t)tv.tv_sec * 1000000000u + (uint64_t)tv.tv_usec * 1000u;
 	*ret_ns = used < limit ? limit - used : 0;
 	return true;
@@ -52,8 +58,10 @@ bool socket_again(const struct wait *w, int fd, int option, short events)
 	if (!socket_left(w, fd, option, &left))
 		return true;
 	r = socket_wait(fd, events, left);
+	if (r > 0)
+		return true; /* with errno as it was */
 	errno = r < 0 ? -r : EAGAIN;
-	return r > 0;
+	return false;
 }
 
 bool socket_more(const struct wait *w, int fd, int flags, int option, short events)

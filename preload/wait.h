@@ -24,54 +24,57 @@
 
 #define WAIT_REACH 1000u
 
+/*
+ * A call that nobody interrupts should cost its program nothing that can be seen, and in a program at work
+ * all that a wrapper touches has left the caches: so it touches little, this line, its own frame and its
+ * own few lines of code, and neither errno nor a clock where it can be without.
+ */
 struct wait;
 struct wait_scope {
-	uintptr_t sp;	   /* of the wrapper's frame; 0: no call is under way */
-	struct wait *wait; /* valid with sp */
+	struct wait *wait; /* of the wrapper that is under way, on its frame; NULL: none */
 	/* Written by the handler on this thread: the call has returned at a signal of ours, and no
 	 * signal of the host's was on its way. */
 	bool again;
+	int error; /* with again: errno before the call, which the call has not set yet */
 };
 extern __thread struct wait_scope wait_scope;
 
 /* What a wrapper keeps on its own frame. */
 struct wait {
-	struct wait_scope outer; /* the scope that this one is inside of */
-	uintptr_t check;	 /* tells a live one from a stale one: wait_is_live() */
-	int nr;			 /* of the system call that waits; -1: not one that is set back */
-	bool whole;		 /* a part of what was asked for is to be gone on with */
-	int error;		 /* errno before the call: a success leaves it alone */
-	uint64_t limit_ns;	 /* relative time-out, 0: none that we must shorten */
-	uint64_t began_ns;	 /* CLOCK_MONOTONIC, when limit_ns is set */
-	struct timespec ts;	 /* what is left, where the call takes a pointer */
+	struct wait *outer; /* the scope that this one is inside of */
+	uintptr_t check;    /* tells a live one from a stale one: wait_is_live() */
+	int nr;		    /* of the system call that waits; -1: not one that is set back */
+	bool whole;	    /* a part of what was asked for is to be gone on with */
+	uint64_t limit_ns;  /* relative time-out, 0: none that we must shorten */
+	uint64_t began_ns;  /* CLOCK_MONOTONIC, when limit_ns is set */
+	struct timespec ts; /* what is left, where the call takes a pointer */
 };
+
+#define WAIT_CHECK 0x636b706c656173edu /* any number that is no address */
 
 #define WAIT_BEGIN(w, number)                                                                      \
 	do {                                                                                       \
-		(w).outer = wait_scope;                                                            \
+		(w).outer = wait_scope.wait;                                                       \
 		(w).nr = (number);                                                                 \
-		(w).error = errno;                                                                 \
 		(w).whole = false;                                                                 \
 		(w).limit_ns = 0;                                                                  \
 		wait_scope.again = false;                                                          \
 		wait_scope.wait = &(w);                                                            \
-		wait_scope.sp = (uintptr_t)__builtin_frame_address(0);                             \
-		(w).check = wait_scope.sp ^ (uintptr_t) & (w);                                     \
+		(w).check = (uintptr_t) & (w) ^ WAIT_CHECK;                                        \
 		__asm__ volatile("" ::: "memory");                                                 \
 	} while (0)
 
 /* A host that has jumped out of a wrapper leaves a scope whose frame is other code's by now. */
 static inline bool wait_is_live(const struct wait *w)
 {
-	return w->check == (wait_scope.sp ^ (uintptr_t)w);
+	return w->check == ((uintptr_t)w ^ WAIT_CHECK);
 }
 
 static inline void wait_end(const struct wait *w)
 {
 	__asm__ volatile("" ::: "memory");
 	wait_scope.again = false;
-	wait_scope.sp = w->outer.sp;
-	wait_scope.wait = w->outer.wait;
+	wait_scope.wait = w->outer;
 }
 
 /* After a call that was interrupted: was it by us alone? */
@@ -83,12 +86,13 @@ static inline bool wait_again(void)
 	return again;
 }
 
-/* As above, for functions that return -1 and set errno. */
-static inline bool wait_eintr(const struct wait *w, long result)
+/* As above, for functions that return -1 and set errno, which a success leaves as it was. */
+static inline bool wait_eintr(long result)
 {
-	if (__builtin_expect(result != -1, 1) || errno != EINTR || !wait_again())
+	if (__builtin_expect(!wait_scope.again, 1) || result != -1 || errno != EINTR)
 		return false;
-	errno = w->error;
+	wait_scope.again = false;
+	errno = wait_scope.error;
 	return true;
 }
 
@@ -97,6 +101,15 @@ static inline uint64_t wait_now(void)
 	struct timespec now;
 
 	(void)clock_gettime(CLOCK_MONOTONIC, &now); /* the vdso's: 20 ns */
+	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+/* The same at the last tick: no rdtsc, 3 ns. */
+static inline uint64_t wait_coarse_now(void)
+{
+	struct timespec now;
+
+	(void)clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
 	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
@@ -181,7 +194,7 @@ static inline void wait_left_tv(const struct wait *w, struct timeval *tv)
                                                                                                    \
 		WAIT_BEGIN(w, number);                                                             \
 		limit;                                                                             \
-		while (wait_eintr(&w, r = REAL(name) args))                                        \
+		while (wait_eintr(r = REAL(name) args))                                            \
 			again;                                                                     \
 		wait_end(&w);                                                                      \
 		return r;                                                                          \

@@ -266,7 +266,7 @@ INTERPOSE_WAIT(int, pause, SYS_pause, (void), (), (void)0, (void)0)
 		if (mask_deliver())                                                                \
 			r = -1, errno = EINTR;                                                     \
 		else                                                                               \
-			while (wait_eintr(&w, r = REAL(name)(mask)))                               \
+			while (wait_eintr(r = REAL(name)(mask)))                                   \
 				;                                                                  \
 		wait_end(&w);                                                                      \
 		mask_set_hidden(was);                                                              \
@@ -335,7 +335,7 @@ INTERPOSE(int, sigtimedwait, (const sigset_t *set, siginfo_t *info, const struct
 			break;
 		}
 		r = REAL(sigtimedwait)(mask_without(set, &room), info, timeout);
-		if (!wait_eintr(&w, r))
+		if (!wait_eintr(r))
 			break;
 		wait_left_ts(&w, &timeout);
 	}

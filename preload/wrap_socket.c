@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Calls on sockets with SO_RCVTIMEO or SO_SNDTIMEO: the kernel restarts them only when they have no
- * time-out, and the time-out begins anew with each call.  Only after an interruption is the socket
- * asked what it is; before, a row costs a coarse clock, 5 ns.
+ * time-out, and the time-out begins anew with each call (preload/socket).  A row that receives is a jump
+ * to the real function as long as no socket has a time-out; its other half, a function apart, so that the
+ * compiler can make it one, opens a scope.
  */
 #include <poll.h>
 #include <sys/socket.h>
@@ -14,19 +15,25 @@
 #include "preload/socket.h"
 #include "preload/wait.h"
 
-#define INTERPOSE_SOCKET(type, name, params, args, option, events)                                 \
-	INTERPOSE(type, name, params)                                                              \
+#define SOCKET_SCOPE(type, name, params, args, option, events)                                     \
+	static __attribute__((noinline)) type timed_##name params                                  \
 	{                                                                                          \
 		struct wait w;                                                                     \
 		type r;                                                                            \
                                                                                                    \
 		WAIT_BEGIN(w, -1);                                                                 \
 		socket_begin(&w);                                                                  \
-		while (wait_eintr(&w, r = REAL(name) args) &&                                      \
-		       socket_again(&w, fd, option, events))                                       \
+		while (wait_eintr(r = REAL(name) args) && socket_again(&w, fd, option, events))    \
 			;                                                                          \
 		wait_end(&w);                                                                      \
 		return r;                                                                          \
+	}
+#define INTERPOSE_SOCKET(type, name, params, args, option, events)                                 \
+	INTERPOSE_ROW(name);                                                                       \
+	SOCKET_SCOPE(type, name, params, args, option, events)                                     \
+	EXPORT type name params                                                                    \
+	{                                                                                          \
+		return socket_may_time() ? timed_##name args : REAL(name) args;                    \
 	}
 #define INTERPOSE_RECEIVE(type, name, params, args)                                                \
 	INTERPOSE_SOCKET(type, name, params, args, SO_RCVTIMEO, POLLIN)
@@ -48,36 +55,49 @@ INTERPOSE_SEND(int, sendmmsg, (int fd, struct mmsghdr *m, unsigned count, int fl
 /*
  * A call that transfers all of a buffer, or waits, returns a part of it when a signal comes in between,
  * also a tick.  When that was ours alone, the rest follows; an error then is the next call's to find.
+ * One that does not wait for all of it is one that receives, as above.
  */
 #define INTERPOSE_WHOLE(name, params, args, rest, how, waits, option, events)                      \
-	INTERPOSE(ssize_t, name, params)                                                           \
+	INTERPOSE_ROW(name);                                                                       \
+	static __attribute__((noinline)) ssize_t whole_##name params                               \
 	{                                                                                          \
 		struct wait w;                                                                     \
-		size_t done = 0;                                                                   \
 		ssize_t r;                                                                         \
                                                                                                    \
 		WAIT_BEGIN(w, -1);                                                                 \
 		w.whole = true;                                                                    \
 		socket_begin(&w);                                                                  \
-		for (;;) {                                                                         \
-			r = done ? REAL(name) rest : REAL(name) args;                              \
-			if (r > 0)                                                                 \
-				done += (size_t)r;                                                 \
-			if (r < 0 ? !wait_eintr(&w, r) || !socket_again(&w, fd, option, events)    \
-				  : !(r && (waits) && done < n &&                                  \
-				      socket_more(&w, fd, how, option, events)))                   \
-				break;                                                             \
+		r = REAL(name) args;                                                               \
+		if (__builtin_expect(wait_scope.again, 0)) {                                       \
+			const int error = r < 0 ? wait_scope.error : errno;                        \
+			size_t done = 0;                                                           \
+                                                                                                   \
+			for (;;) {                                                                 \
+				done += r > 0 ? (size_t)r : 0;                                     \
+				if (r < 0 ? !wait_eintr(r) ||                                      \
+						    !socket_again(&w, fd, option, events)          \
+					  : !(r && (waits) && done < n &&                          \
+					      socket_more(&w, fd, how, option, events)))           \
+					break;                                                     \
+				r = done ? REAL(name) rest : REAL(name) args;                      \
+			}                                                                          \
+			if (done) { /* what follows a part is the next call's to find */           \
+				errno = error;                                                     \
+				r = (ssize_t)done;                                                 \
+			}                                                                          \
 		}                                                                                  \
 		wait_end(&w);                                                                      \
-		if (!done)                                                                         \
-			return r;                                                                  \
-		errno = w.error; /* what follows a part is the next call's to find */              \
-		return (ssize_t)done;                                                              \
+		return r;                                                                          \
+	}                                                                                          \
+	EXPORT ssize_t name params                                                                 \
+	{                                                                                          \
+		return (waits) || socket_may_time() ? whole_##name args : REAL(name) args;         \
 	}
 INTERPOSE_WHOLE(write, (int fd, const void *buf, size_t n), (fd, buf, n),
 		(fd, (const char *)buf + done, n - done), 0, true, SO_SNDTIMEO, POLLOUT)
 INTERPOSE_WHOLE(send, (int fd, const void *buf, size_t n, int flags), (fd, buf, n, flags),
-		(fd, (const char *)buf + done, n - done, flags), flags, true, SO_SNDTIMEO, POLLOUT)
+		(fd, (const char *)buf + done, n - done, flags), flags, !(flags & MSG_DONTWAIT),
+		SO_SNDTIMEO, POLLOUT)
 INTERPOSE_WHOLE(recv, (int fd, void *buf, size_t n, int flags), (fd, buf, n, flags),
 		(fd, (char *)buf + done, n - done, flags), flags,
 		(flags & MSG_WAITALL) && !(flags & MSG_PEEK), SO_RCVTIMEO, POLLIN)
@@ -86,8 +106,8 @@ INTERPOSE_WHOLE(sendto,
 		(int fd, const void *buf, size_t n, int flags, const struct sockaddr *to,
 		 socklen_t size),
 		(fd, buf, n, flags, to, size),
-		(fd, (const char *)buf + done, n - done, flags, to, size), flags, true, SO_SNDTIMEO,
-		POLLOUT)
+		(fd, (const char *)buf + done, n - done, flags, to, size), flags,
+		!(flags & MSG_DONTWAIT), SO_SNDTIMEO, POLLOUT)
 INTERPOSE_WHOLE(recvfrom,
 		(int fd, void *buf, size_t n, int flags, struct sockaddr *from, socklen_t *size),
 		(fd, buf, n, flags, from, size),
@@ -115,13 +135,13 @@ static int vector_after(const struct iovec *v, size_t count, size_t done, struct
 
 /* Goes on with a vector of which done bytes are sent; all that are sent then.  Apart, since few calls
  * need its room. */
-static __attribute__((noinline)) ssize_t send_rest(struct wait *w, int fd, const struct iovec *v,
-						   size_t count, ssize_t done, int flags,
-						   __typeof__(sendmsg) *by_socket,
-						   __typeof__(writev) *by_file)
+static __attribute__((noinline)) ssize_t
+send_rest(const struct wait *w, int fd, const struct iovec *v, size_t count, ssize_t done,
+	  int flags, __typeof__(sendmsg) *by_socket, __typeof__(writev) *by_file)
 {
 	struct iovec rest[REST];
 	struct msghdr m = {.msg_iov = rest};
+	const int error = errno; /* the part that is sent has left it alone */
 	ssize_t r = done;
 	int n;
 
@@ -131,7 +151,7 @@ static __attribute__((noinline)) ssize_t send_rest(struct wait *w, int fd, const
 		r = by_socket ? by_socket(fd, &m, flags) : by_file(fd, rest, n);
 		done += r > 0 ? r : 0;
 	}
-	errno = w->error;
+	errno = error;
 	return done;
 }
 
@@ -143,10 +163,10 @@ INTERPOSE(ssize_t, writev, (int fd, const struct iovec *v, int count))
 	WAIT_BEGIN(w, -1);
 	w.whole = true;
 	socket_begin(&w);
-	while (wait_eintr(&w, r = REAL(writev)(fd, v, count)) &&
+	while (wait_eintr(r = REAL(writev)(fd, v, count)) &&
 	       socket_again(&w, fd, SO_SNDTIMEO, POLLOUT))
 		;
-	if (r > 0 && __builtin_expect(wait_scope.again, 0))
+	if (__builtin_expect(wait_scope.again, 0) && r > 0)
 		r = send_rest(&w, fd, v, (size_t)count, r, 0, NULL, REAL(writev));
 	wait_end(&w);
 	return r;
@@ -160,11 +180,11 @@ INTERPOSE(ssize_t, sendmsg, (int fd, const struct msghdr *m, int flags))
 	WAIT_BEGIN(w, -1);
 	w.whole = true;
 	socket_begin(&w);
-	while (wait_eintr(&w, r = REAL(sendmsg)(fd, m, flags)) &&
+	while (wait_eintr(r = REAL(sendmsg)(fd, m, flags)) &&
 	       socket_again(&w, fd, SO_SNDTIMEO, POLLOUT))
 		;
 	/* Without its address and control data: they have gone with the first part. */
-	if (r > 0 && __builtin_expect(wait_scope.again, 0))
+	if (__builtin_expect(wait_scope.again, 0) && r > 0)
 		r = send_rest(&w, fd, m->msg_iov, m->msg_iovlen, r, flags, REAL(sendmsg), NULL);
 	wait_end(&w);
 	return r;
@@ -219,8 +239,15 @@ INTERPOSE(int, connect, (int fd, const struct sockaddr *to, socklen_t size))
 	WAIT_BEGIN(w, -1);
 	socket_begin(&w);
 	r = REAL(connect)(fd, to, size);
-	while (wait_eintr(&w, r))
+	while (wait_eintr(r))
 		r = connect_again(&w, fd, to, size, REAL(connect));
 	wait_end(&w);
 	return r;
+}
+
+/* From here on sockets may have time-outs. */
+INTERPOSE(int, setsockopt, (int fd, int level, int option, const void *value, socklen_t size))
+{
+	socket_option(level, option);
+	return REAL(setsockopt)(fd, level, option, value, size);
 }

@@ -122,7 +122,7 @@ static long wait_in(long nr, enum limit limit, long *a)
 		wait_limit_ts(&w, (const struct timespec *)a[limit - TS_2 + 2]);
 	else if (limit >= RECEIVES)
 		socket_begin(&w);
-	while (wait_eintr(&w, r = REAL(syscall)(nr, a[0], a[1], a[2], a[3], a[4], a[5])) &&
+	while (wait_eintr(r = REAL(syscall)(nr, a[0], a[1], a[2], a[3], a[4], a[5])) &&
 	       shorten(&w, nr, limit, a))
 		;
 	wait_end(&w);
@@ -152,6 +152,8 @@ EXPORT long every_syscall(long nr, long a, long b, long c, long d, long e, long 
 		return sleep_in(CLOCK_MONOTONIC, 0, a, b);
 	if (nr == SYS_clock_nanosleep)
 		return sleep_in(a, b, c, d);
+	if (nr == SYS_setsockopt)
+		socket_option((int)b, (int)c);
 	if (nr == SYS_unshare)
 		return unshare((int)a);
 	if (nr == SYS_setns)

@@ -47,7 +47,7 @@ INTERPOSE_WAIT(int, select, SYS_pselect6,
 		if (mask_deliver())                                                                \
 			r = -1, errno = EINTR;                                                     \
 		else                                                                               \
-			while (wait_eintr(&w, r = REAL(name) args))                                \
+			while (wait_eintr(r = REAL(name) args))                                    \
 				again;                                                             \
 		wait_end(&w);                                                                      \
 		mask_set_hidden(was);                                                              \

@@ -845,6 +845,24 @@ static void make_recv(void)
 	limit(fd[0], SO_RCVTIMEO);
 }
 
+/* By an instruction of its own, as by another process before this one had the socket. */
+static void make_recv_untold(void)
+{
+	struct timeval tv = relative_us();
+	long r = SYS_setsockopt;
+
+	make_sockets();
+
+	register const void *value __asm__("r10") = &tv;
+	register long size __asm__("r8") = sizeof tv;
+	__asm__ volatile("syscall"
+			 : "+a"(r)
+			 : "D"((long)fd[0]), "S"((long)SOL_SOCKET), "d"((long)SO_RCVTIMEO),
+			   "r"(value), "r"(size)
+			 : "rcx", "r11", "memory");
+	MUST((int)r);
+}
+
 static void fill(int s)
 {
 	static char page[4096];
@@ -1580,6 +1598,7 @@ static const struct call calls[] = {
 	{"recv", make_recv, wait_recv, NULL, show_text, CANCELS},
 	{"recv_chk", make_recv, wait_recv_chk, NULL, show_text, CANCELS},
 	{"recv_forever", make_sockets, wait_recv, wake_pipe, show_text, CANCELS},
+	{"recv_untold", make_recv_untold, wait_recv, NULL, show_text, CANCELS},
 	{"recvfrom", make_recv, wait_recvfrom, NULL, show_text, CANCELS},
 	{"recvfrom_chk", make_recv, wait_recvfrom_chk, NULL, show_text, CANCELS},
 	{"recvmsg", make_recv, wait_recvmsg, NULL, show_text, CANCELS},
