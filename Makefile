@@ -2,6 +2,7 @@
 # make            build/libcprof.so and build/cprof
 # make demo       installs what is missing, builds, profiles redis-server and prints where its CPU goes
 # make check      installs its own needs, then unit, behaviour, conformance and lint
+# make fuzz       each reader of damaged or hostile bytes a million times (see tests/fuzz/fuzz.mk)
 # make lint | bench | soak | format | install PREFIX= DESTDIR= | clean
 # B=dir           another build directory; CC=clang; SANITIZE=1 unit: the unit tests under ASan and UBSan
 B      ?= build
@@ -19,8 +20,11 @@ CFLAGS ?= -O2 -g
 CFLAGS += -std=gnu11 $(WARN) -fPIC -fvisibility=hidden -ftls-model=initial-exec -fno-stack-protector \
 	  -fno-exceptions -fno-builtin-malloc -fno-builtin-calloc -fno-builtin-realloc -fno-builtin-free
 ifdef SANITIZE
-CFLAGS += -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
-LDFLAGS += -fsanitize=address,undefined
+# Casts of doubles and (gcc) arrays at the end of structures are not in "undefined".
+SANITIZERS := -fsanitize=address,undefined,float-cast-overflow,float-divide-by-zero \
+	      $(if $(findstring clang,$(CC)),,-fsanitize=bounds-strict)
+CFLAGS += $(SANITIZERS) -fno-sanitize-recover=all -fno-omit-frame-pointer
+LDFLAGS += $(SANITIZERS)
 endif
 
 CORE    := $(wildcard core/*.c)
@@ -101,6 +105,7 @@ PROGRAM_NAMES := $(basename $(notdir $(VICTIMS)))
 programs: $(addprefix $(B)/programs/,$(filter-out so_%,$(PROGRAM_NAMES)) $(addsuffix .so,$(filter so_%,$(PROGRAM_NAMES))))
 
 include tests/oracle/oracle.mk
+include tests/fuzz/fuzz.mk
 
 # ---- what people type ----
 
@@ -119,6 +124,7 @@ check:
 	@$(MAKE) -s -j2 --no-print-directory all unit programs oracle $(B)/rawprof
 	@$(MAKE) -s -j2 --no-print-directory B=$(B)/clang CC=clang all unit
 	@$(MAKE) -s -j2 --no-print-directory B=$(B)/asan SANITIZE=1 unit
+	@$(MAKE) -s -j2 --no-print-directory fuzzers
 	@B=$(B) tests/check
 lint: $(B)/libcprof.so
 	B=$(B) tests/check lint
