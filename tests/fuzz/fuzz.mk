@@ -9,9 +9,10 @@ FUZZ_SUPPORT := tests/fuzz/fuzz.c tests/support/rawprof_read.c tests/support/raw
 ifdef FUZZING
 FUZZ_SANITIZERS := address,undefined,float-cast-overflow,float-divide-by-zero
 CFLAGS += -O1 -fno-omit-frame-pointer -fsanitize=fuzzer-no-link,$(FUZZ_SANITIZERS) -fno-sanitize-recover=all
-# Loops over large tables: to be told of each comparison would take most of the time.
-$(call obj,core/store_view.c $(addprefix output/,gzip.c intern.c locations.c pprof.c snapshot.c sort.c)): \
-	CFLAGS += -fno-sanitize=fuzzer-no-link -fsanitize-coverage=inline-8bit-counters,pc-table
+# Loops over large tables, and what writes: to be told of each comparison takes most of the time.
+$(call obj,$(filter-out core/text.c,$(CORE)) $(filter-out $(addprefix output/,elf.c symbols.c demangle.c),$(OUTPUT)) \
+	tests/support/rawprof_check.c): \
+	CFLAGS += -O2 -fno-sanitize=fuzzer-no-link -fsanitize-coverage=inline-8bit-counters,pc-table
 $(B)/fuzz_%: $(B)/obj/tests/fuzz/fuzz_%.o $(call obj,$(FUZZ_SUPPORT) $(CLI_TESTED)) $(BASE_O) $(B)/vendor.o
 	$(CC) -o $@ $^ -fsanitize=fuzzer,$(FUZZ_SANITIZERS) -Wl,--wrap=sys_openat,--wrap=_dl_find_object -lz -lm -lpthread
 fuzzers: $(addprefix $(B)/,$(FUZZERS))
