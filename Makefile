@@ -112,7 +112,7 @@ include tests/fuzz/fuzz.mk
 # Build needs, then what the demo and the checks need beyond them.
 NEED_BUILD := gcc make binutils libc6-dev libprotobuf-c-dev protobuf-c-compiler zlib1g-dev libiberty-dev
 NEED_DEMO  := redis-server redis-tools
-NEED_CHECK := g++ clang clang-format golang-go libunwind-dev python3 sqlite3 nodejs gawk perl git file procps graphviz \
+NEED_CHECK := g++ clang libclang-rt-dev clang-format golang-go libunwind-dev python3 sqlite3 nodejs gawk perl git file procps graphviz \
 	      util-linux nginx-light apache2-utils postgresql memcached libmemcached-tools stress-ng
 
 demo:

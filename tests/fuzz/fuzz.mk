@@ -23,6 +23,6 @@ endif
 
 .PHONY: fuzzers fuzz
 fuzz:
-	@tests/support/need $(NEED_BUILD) clang
+	@tests/support/need $(NEED_BUILD) clang libclang-rt-dev
 	@$(MAKE) -s -j2 --no-print-directory fuzzers
 	@B=$(B) tests/fuzz/run long
