@@ -205,6 +205,14 @@ static uint64_t sample_bytes(const struct builder *b, unsigned depth)
 	return SAMPLE_BYTES + depth * bytes_per_id;
 }
 
+/* What the mapping of a merged module would add. */
+static uint64_t mapping_bytes(const struct builder *b, unsigned module)
+{
+	if (module == FRAME_SYNTHETIC || module == FRAME_NO_MODULE || b->mapping_ids[module])
+		return 0;
+	return MAPPING_BYTES + text_length(b->names->modules[module]->canonical_path);
+}
+
 /* Upper bound of what a row adds to the file. */
 static uint64_t row_bytes(const struct builder *b, const struct snapshot_row *row)
 {
@@ -215,7 +223,8 @@ static uint64_t row_bytes(const struct builder *b, const struct snapshot_row *ro
 
 		if (b->location_ids[index])
 			continue;
-		bytes += LOCATION_BYTES;
+		bytes += LOCATION_BYTES +
+			 mapping_bytes(b, FRAME_MODULE(b->names->list[index].frame));
 		if (!b->function_ids[function])
 			bytes += FUNCTION_BYTES + text_length(b->names->function_names[function]) +
 				 text_length(b->names->functions.strings[function]);

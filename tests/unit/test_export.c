@@ -375,6 +375,33 @@ TEST(export_of_wrong_frames_times_and_modules_keeps_the_rules_of_readers)
 	end();
 }
 
+TEST(export_of_thousands_of_long_paths_stays_below_the_size_that_readers_take)
+{
+	static char path[4000];
+	uint64_t frames[2][500];
+
+	begin(16 << 20);
+	memset(path, 'p', sizeof path - 1);
+	path[0] = '/';
+	for (unsigned i = 0; i < 1000; i++) {
+		struct store_module_info m = {.start = UINT64_C(0x10000) * (i + 1),
+					      .limit = UINT64_C(0x10000) * (i + 1) + 4096,
+					      .path = path,
+					      .build_id = (const uint8_t *)""};
+
+		snprintf(path + 1, sizeof path - 1, "%04u", i);
+		path[5] = 'p';
+		frames[i / 500][i % 500] = FRAME(store_module_add(&store, &m), m.start);
+	}
+	for (unsigned i = 0; i < 2; i++)
+		storebuild_add(&store, frames[i], 500, 0, 1 + i);
+	CHECK_EQ(dump(NULL), 0);
+	read_back();
+	CHECK_EQ(raw.profile->n_sample, 2); /* one of them folded */
+	CHECK(raw.profile->n_mapping > 500 && raw.profile->n_mapping < 520);
+	end();
+}
+
 /* Damaged stores are what `cprof recover` finds: each gives a valid file or none. */
 TEST(export_of_damaged_stores_gives_valid_files)
 {
