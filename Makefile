@@ -3,6 +3,7 @@
 # make demo       installs what is missing, builds, profiles redis-server and prints where its CPU goes
 # make check      installs its own needs, then unit, behaviour, conformance and lint
 # make bench BENCH="start handler dump calls memory content cost", or some of them; no BENCH: all (tests/bench/run)
+# make fuzz       each reader of damaged or hostile bytes a million times (see tests/fuzz/fuzz.mk)
 # make lint | bench | soak | format | options | install PREFIX= DESTDIR= | clean
 # B=dir           another build directory; CC=clang; SANITIZE=1 unit: the unit tests under ASan and UBSan
 B      ?= build
@@ -20,8 +21,11 @@ CFLAGS ?= -O2 -g
 CFLAGS += -std=gnu11 $(WARN) -fPIC -fvisibility=hidden -ftls-model=initial-exec -fno-stack-protector \
 	  -fno-exceptions -fno-builtin-malloc -fno-builtin-calloc -fno-builtin-realloc -fno-builtin-free
 ifdef SANITIZE
-CFLAGS += -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
-LDFLAGS += -fsanitize=address,undefined
+# Casts of doubles and (gcc) arrays at the end of structures are not in "undefined".
+SANITIZERS := -fsanitize=address,undefined,float-cast-overflow,float-divide-by-zero \
+	      $(if $(findstring clang,$(CC)),,-fsanitize=bounds-strict)
+CFLAGS += $(SANITIZERS) -fno-sanitize-recover=all -fno-omit-frame-pointer
+LDFLAGS += $(SANITIZERS)
 endif
 
 CORE    := $(wildcard core/*.c)
@@ -128,13 +132,14 @@ $(B)/bench/%: tests/bench/%.c
 BENCH_TOOLS := $(addprefix $(B)/bench/,empty.so spawn calls launch load pingpong rec)
 
 include tests/oracle/oracle.mk
+include tests/fuzz/fuzz.mk
 
 # ---- what people type ----
 
 # Build needs, then what the demo and the checks need beyond them.
 NEED_BUILD := gcc make binutils libc6-dev libprotobuf-c-dev protobuf-c-compiler zlib1g-dev libiberty-dev libinih-dev liblzma-dev
 NEED_DEMO  := redis-server redis-tools
-NEED_CHECK := g++ clang clang-format golang-go libunwind-dev python3 sqlite3 nodejs gawk perl git file procps graphviz \
+NEED_CHECK := g++ clang libclang-rt-dev clang-format golang-go libunwind-dev python3 sqlite3 nodejs gawk perl git file procps graphviz \
 	      util-linux nginx-light apache2-utils postgresql memcached libmemcached-tools stress-ng \
 	      libxml2-utils mandoc xz-utils pkg-config
 
@@ -149,6 +154,7 @@ check:
 	@$(MAKE) -s -j2 --no-print-directory all unit programs oracle $(B)/rawprof
 	@$(MAKE) -s -j2 --no-print-directory B=$(B)/clang CC=clang all unit
 	@$(MAKE) -s -j2 --no-print-directory B=$(B)/asan SANITIZE=1 unit
+	@$(MAKE) -s -j2 --no-print-directory fuzzers
 	@B=$(B) tests/check
 lint: $(B)/libcprof.so
 	B=$(B) tests/check lint

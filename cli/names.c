@@ -9,6 +9,9 @@
 #include "cli/command.h"
 #include "output/demangle.h"
 
+#define PATTERN_BYTES_MAX 1024u
+#define PATTERN_DEPTH_MAX 50u
+
 static bool looks_like_cpp(const char *name)
 {
 	if (strstr(name, ".<") || strstr(name, "]).")) /* Java, Go with type parameters */
@@ -127,12 +130,39 @@ static void prune_sample(const struct profile *p, struct profile_sample *s, cons
 	}
 }
 
+static bool repeats(char c)
+{
+	return c == '*' || c == '+';
+}
+
+/* A pattern is as untrusted as the rest of its file.  glibc unfolds counted repetitions until the memory
+ * is gone, recurses for groups, and searches without end where what is repeated can be empty or
+ * repeated itself, and for back-references. */
+static bool is_affordable(const char *text)
+{
+	unsigned depth = 0;
+
+	if (strlen(text) > PATTERN_BYTES_MAX)
+		return false;
+	for (const char *c = text; *c; c++) {
+		if (*c == '{' || (*c == '\\' && c[1] >= '1' && c[1] <= '9'))
+			return false;
+		if ((*c == ')' || *c == '?' || repeats(*c)) && repeats(c[1]))
+			return false;
+		if (*c == '(' && ++depth > PATTERN_DEPTH_MAX)
+			return false;
+		if (*c == ')' && depth)
+			depth--;
+	}
+	return true;
+}
+
 static bool compile(regex_t *pattern, const char *text)
 {
 	char *anchored;
 	bool ok;
 
-	if (asprintf(&anchored, "^(%s)$", text) < 0)
+	if (!is_affordable(text) || asprintf(&anchored, "^(%s)$", text) < 0)
 		return false;
 	ok = regcomp(pattern, anchored, REG_EXTENDED | REG_NOSUB) == 0;
 	free(anchored);

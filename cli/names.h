@@ -16,7 +16,8 @@ void names_simplify(struct profile *p);
 
 /* Cuts stacks by the profile's own drop_frames and keep_frames: the first frame behind another that
  * matches goes with all that it called.  Patterns are taken as POSIX extended ones; a pattern that
- * is none cuts nothing. */
+ * is none cuts nothing, nor does one that may take time or memory without bound: of more than 1 KiB or
+ * 50 nested groups, with groups that are repeated, counted repetitions or back-references. */
 void names_prune(struct profile *p);
 
 #endif

@@ -160,7 +160,9 @@ int store_view_module(const struct store_view *v, unsigned id, struct store_modu
 	const struct store_module *m = &modules[id - 1];
 	/* Acquire pairs with the release of MODULE_READY in store_module_add(). */
 	if (atomic_load_explicit(&m->state, memory_order_acquire) != MODULE_READY ||
-	    m->limit < m->start || m->build_id_bytes > sizeof m->build_id)
+	    m->start == 0 || m->limit < m->start ||
+	    (m->start | m->limit | m->file_offset) % PAGE != 0 ||
+	    m->build_id_bytes > sizeof m->build_id)
 		return -ENOENT;
 
 	*ret_module = (struct store_module_info){

@@ -74,7 +74,8 @@ static void take_piece(const char *piece, size_t n, void *opaque)
 {
 	struct job *job = opaque;
 
-	text_bytes(&job->name, piece, n);
+	if (n) /* an empty identifier of Rust's is NULL */
+		text_bytes(&job->name, piece, n);
 	if (job->name.cut) {
 		/* Some names expand exponentially; the demangler itself would go on for hours. */
 		job->full = true;

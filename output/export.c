@@ -193,6 +193,12 @@ static int write_to_sink(void *opaque, const void *bytes, size_t n)
 	return sink_write(opaque, bytes, n);
 }
 
+/* A positive number for every reader, also from a damaged header. */
+static uint64_t positive(uint64_t v)
+{
+	return v == 0 ? 1 : v > INT64_MAX ? INT64_MAX : v;
+}
+
 static int write_kind(struct dump *d, enum store_kind k)
 {
 	const struct store_header *h = d->view->header;
@@ -210,10 +216,10 @@ static int write_kind(struct dump *d, enum store_kind k)
 		.kind = kind,
 		.rows = &d->snapshots[k],
 		.locations = &d->locations,
-		.time_ns = realtime ? realtime : h->created_realtime_ns,
+		.time_ns = positive(realtime ? realtime : h->created_realtime_ns),
 		/* Never 0: that would say "not a window". */
-		.duration_ns = now > monotonic ? now - monotonic : 1,
-		.period = h->cpu_period_ns,
+		.duration_ns = positive(now > monotonic ? now - monotonic : 0),
+		.period = positive(h->cpu_period_ns),
 		.comments = d->comments,
 		.comment_count = d->comment_count,
 	};

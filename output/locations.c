@@ -18,6 +18,9 @@
 #define LOCATION_FAILED UINT32_MAX
 #define NAME_UNKNOWN	"[unknown]"
 #define TICK_NS		10000000u /* of /proc/PID/stat: USER_HZ is 100 */
+#define PAGE		4096u
+#define FIRST_CODE	PAGE  /* nobody's code is in the first page */
+#define UNKNOWN_WORD	4094u /* for what is no enum synthetic; 4095 is output/pprof's */
 
 /* A string of the header, which ends somewhere even in a damaged one. */
 static void copy_header_text(char *to, const char *from, size_t size)
@@ -92,6 +95,8 @@ static unsigned merge_module(struct locations *l, unsigned id)
 		.info = info,
 		.path = path,
 		.process_realtime_ns = l->view->header->created_realtime_ns,
+		.mapped_start = info.start,
+		.mapped_limit = info.limit,
 	};
 	l->modules[id] = m;
 	l->merged[id] = (uint16_t)id;
@@ -132,12 +137,36 @@ static bool grow(struct locations *l)
 	return true;
 }
 
-static uint32_t add_frame(struct locations *l, uint64_t frame)
+/* The recorder knows one executable segment of each object; code may be in another one (BOLT makes
+ * two).  A damaged store may say anything. */
+static void widen_mapping(struct symbols_module *m, uint64_t address)
+{
+	if (address < m->mapped_start)
+		m->mapped_start = address / PAGE * PAGE;
+	if (address >= m->mapped_limit)
+		m->mapped_limit = (address / PAGE + 1) * PAGE;
+}
+
+/* The frame that stands for one of the store.  Readers want an address that is not 0, inside its
+ * mapping, and once only: of words below FIRST_CODE, of code above. */
+static uint64_t merge_frame(struct locations *l, uint64_t frame)
 {
 	unsigned module = FRAME_MODULE(frame);
+	uint64_t address = FRAME_ADDRESS(frame);
 
-	if (module != FRAME_SYNTHETIC)
-		frame = FRAME(merge_module(l, module), FRAME_ADDRESS(frame));
+	if (module == FRAME_SYNTHETIC)
+		return address - 1 < UNKNOWN_WORD ? frame : FRAME(FRAME_SYNTHETIC, UNKNOWN_WORD);
+	if (address < FIRST_CODE) /* a call of a null pointer */
+		return FRAME(FRAME_NO_MODULE, FIRST_CODE);
+	module = merge_module(l, module);
+	if (module != FRAME_NO_MODULE)
+		widen_mapping(l->modules[module], address);
+	return FRAME(module, address);
+}
+
+static uint32_t add_frame(struct locations *l, uint64_t frame)
+{
+	frame = merge_frame(l, frame);
 	if (l->count == l->capacity && !grow(l))
 		return LOCATION_FAILED;
 	uint32_t *slot = find_slot(l, frame);

@@ -122,9 +122,10 @@ static uint32_t add_mapping(struct builder *b, const struct symbols_module *m)
 		mapping->filename = string(b, clean_copy(b, b->names->exe));
 		return (uint32_t)mapping->id;
 	}
-	mapping->memory_start = m->info.start;
-	mapping->memory_limit = m->info.limit;
-	mapping->file_offset = m->info.file_offset;
+	uint64_t before = m->info.start - m->mapped_start;
+	mapping->memory_start = m->mapped_start;
+	mapping->memory_limit = m->mapped_limit;
+	mapping->file_offset = m->info.file_offset > before ? m->info.file_offset - before : 0;
 	mapping->filename = string(b, clean_copy(b, m->canonical_path));
 	mapping->build_id = string(b, build_id_text(b, &m->info));
 	b->bytes += MAPPING_BYTES + text_length(m->canonical_path);
@@ -204,6 +205,14 @@ static uint64_t sample_bytes(const struct builder *b, unsigned depth)
 	return SAMPLE_BYTES + depth * bytes_per_id;
 }
 
+/* What the mapping of a merged module would add. */
+static uint64_t mapping_bytes(const struct builder *b, unsigned module)
+{
+	if (module == FRAME_SYNTHETIC || module == FRAME_NO_MODULE || b->mapping_ids[module])
+		return 0;
+	return MAPPING_BYTES + text_length(b->names->modules[module]->canonical_path);
+}
+
 /* Upper bound of what a row adds to the file. */
 static uint64_t row_bytes(const struct builder *b, const struct snapshot_row *row)
 {
@@ -214,7 +223,8 @@ static uint64_t row_bytes(const struct builder *b, const struct snapshot_row *ro
 
 		if (b->location_ids[index])
 			continue;
-		bytes += LOCATION_BYTES;
+		bytes += LOCATION_BYTES +
+			 mapping_bytes(b, FRAME_MODULE(b->names->list[index].frame));
 		if (!b->function_ids[function])
 			bytes += FUNCTION_BYTES + text_length(b->names->function_names[function]) +
 				 text_length(b->names->functions.strings[function]);
@@ -276,7 +286,8 @@ static void add_folded(struct builder *b, unsigned first)
 
 	for (unsigned i = first; i < rows->count; i++)
 		for (unsigned c = 0; c < rows->values; c++)
-			sum[c] = (int64_t)((uint64_t)sum[c] + (uint64_t)rows->rows[i].gain[c]);
+			if (__builtin_add_overflow(sum[c], rows->rows[i].gain[c], &sum[c]))
+				sum[c] = INT64_MAX; /* only of a damaged store */
 	Pprof__Sample *s = add_sample(b, sum, 1);
 	if (s)
 		s->location_id[0] = add_location(b, 0, FOLDED_ADDRESS,

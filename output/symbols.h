@@ -25,6 +25,7 @@ struct symbols_module {
 	struct store_module_info info;
 	const char *path;	      /* absolute; the link of /proc/self/exe when info has none */
 	uint64_t process_realtime_ns; /* when the store was made */
+	uint64_t mapped_start, mapped_limit; /* of the segment and of what is named, in pages */
 	/* Result: the path as in /proc/PID/maps (symbolic links resolved, " (deleted)" stripped).
 	 */
 	const char *canonical_path;

@@ -119,9 +119,9 @@ static bool is_ordinary_cie(const uint8_t *at)
 	if (head == 0x14)
 		return word64(at + 8) == 0x0110780100527a01 &&
 		       word64(at + 16) == 0x0000019008070c1b;
-	/* 1 "zPLR" 1 -8 16 | 7 bytes: ?b ........ ?? 1b | the same */
+	/* 1 "zPLR" 1 -8 16 | 7 bytes: 1b or 9b ........ ?? 1b | the same */
 	return head == 0x1c && word64(at + 8) == 0x780100524c507a01 &&
-	       (word32(at + 16) & 0x0fffff) == 0x0b0710 && word64(at + 24) == 0x0000019008070c1b;
+	       (word32(at + 16) & 0x7fffff) == 0x1b0710 && word64(at + 24) == 0x0000019008070c1b;
 }
 
 /* Runs the program up to pc; false when it uses anything out of the ordinary.  at[0..SLACK) behind

@@ -25,7 +25,8 @@ struct stack_view {
  * Context: signal.  Allocates: no.  Locks: none. */
 bool stack_probe(uintptr_t address);
 
-/* The view of the stack that sp is on; uc is the context that sp was taken from.
+/* The view of the stack that sp is on; uc is the context of our own handler, which knows the thread's
+ * alternate stack.
  * Context: signal.  Allocates: no.  Locks: none. */
 bool stack_choose(struct stack_view *ret_view, const struct uw_stack *own, const void *uc,
 		  uintptr_t sp);

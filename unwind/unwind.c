@@ -27,6 +27,9 @@ struct walk {
 	enum uw_end end; /* set by the step that ends the walk */
 	uint64_t salt;
 	const ucontext_t *uc; /* the innermost context that was crossed, also when !exact */
+	/* The context that we were given: the only one that the kernel has just written, and that a
+	 * stack's limits are believed from. */
+	const ucontext_t *given;
 	const struct uw_stack *own;
 	struct trail *trail; /* NULL: none */
 	struct stack_view view;
@@ -157,14 +160,15 @@ static bool step_to_cfa(struct walk *w, uint64_t rule, uint64_t cfa)
 static bool step_over_signal(struct walk *w)
 {
 	const ucontext_t *uc = (const ucontext_t *)(uintptr_t)w->sp;
-	const greg_t *regs = uc->uc_mcontext.gregs;
+	const greg_t *regs;
 	uint64_t sp;
 
 	if (w->sp % 8 != 0 || !stack_holds(&w->view, w->sp, GREGS_END))
 		return end(w, UW_END_BOUNDS);
+	regs = uc->uc_mcontext.gregs;
 	sp = (uint64_t)regs[REG_RSP];
 	if (sp < w->view.lo || sp >= w->view.hi) {
-		if (!stack_choose(&w->view, w->own, uc, sp))
+		if (!stack_choose(&w->view, w->own, w->given, sp))
 			return end(w, UW_END_BOUNDS);
 	} else if (sp <= w->sp) {
 		return end(w, UW_END_BOUNDS);
@@ -279,7 +283,7 @@ static bool step_wide(struct walk *w, const struct eh_fde *fde, const struct cfi
 	 * that was interrupted, may go to any stack: then it is about to switch. */
 	if (sp < w->sp + !w->exact || sp > w->view.hi) {
 		if (!w->exact || rsp->how == CFI_VALUE_CFA ||
-		    !stack_choose(&w->view, w->own, w->uc, sp))
+		    !stack_choose(&w->view, w->own, w->given, sp))
 			return end(w, UW_END_BOUNDS);
 	}
 	w->bp = bp;
@@ -479,6 +483,7 @@ struct uw_result uw_from_context(const void *ucontext, const struct uw_stack *st
 		.end = UW_END_DEPTH,
 		.salt = gate_salt(),
 		.uc = uc,
+		.given = uc,
 		.own = stack,
 	};
 	unsigned depth = 1;

@@ -264,3 +264,32 @@ TEST(top_prunes_by_drop_and_keep_frames)
 		  "malloc 4 4;malloc_kept 2 2;work 1 3;main 0 3;");
 	sketch_stop(&s);
 }
+
+/* Each would match, and cut the leaf off; the first four end in no time and no memory, or a crash. */
+TEST(top_prunes_by_no_pattern_without_bound)
+{
+	static char deep[2 * 400 + 12], wide[2000];
+	static const char *const patterns[] = {"((((m{1,255}){1,255}){1,255}){1,255})alloc",
+					       "((.*)*(.*)*)*",
+					       "(.*)+",
+					       "(m)alloc\\1*",
+					       "ma*+lloc",
+					       deep,
+					       wide};
+
+	memset(deep, '(', 400);
+	strcpy(deep + 400, "malloc");
+	memset(deep + 406, ')', 400);
+	strcpy(wide, "malloc|");
+	memset(wide + 7, 'x', sizeof wide - 8);
+	for (unsigned i = 0; i < sizeof patterns / sizeof patterns[0]; i++) {
+		struct sketch s;
+
+		sketch_start(&s);
+		sketch_add(&s, 1, "malloc main");
+		s.p.drop_frames = patterns[i];
+		names_prune(&s.p);
+		CHECK_STR(table(&s, (struct graph_cut){0}, NULL, NULL), "malloc 1 1;main 0 1;");
+		sketch_stop(&s);
+	}
+}

@@ -14,6 +14,7 @@
 #include <time.h>
 #include <ucontext.h>
 
+#include "core/sys.h"
 #include "tests/support/check.h"
 #include "unwind/gate.h"
 #include "unwind/guess.h"
@@ -391,6 +392,26 @@ TEST(unwind_every_end_has_its_reason)
 	CHECK_EQ(uw_from_context(uc, &words_stack, pc, PCS).end, UW_END_BOUNDS);
 	uc->uc_mcontext.gregs[REG_RSP] = 8;
 	CHECK_EQ(uw_from_context(uc, &words_stack, pc, PCS).end, UW_END_BOUNDS);
+}
+
+/* Garbage where a handler's frame is taken to be says that any address is on the alternate stack. */
+TEST(unwind_believes_no_stack_of_a_context_that_it_finds)
+{
+	ucontext_t *uc = at_entry_of_leaf(10);
+	const unsigned size_at = offsetof(ucontext_t, uc_stack.ss_size) / 8,
+		       regs_at = offsetof(ucontext_t, uc_mcontext.gregs) / 8;
+	struct sys_action act;
+
+	catch (SIGUSR1, on_signal, 0);
+	CHECK_EQ(sys_sigaction(SIGUSR1, NULL, &act), 0);
+	words[10] = (uintptr_t)act.restorer;
+	words[10]++; /* looked up as a return address, one byte before */
+	words[11 + size_at] = UINT64_MAX;
+	words[11 + regs_at + REG_RIP] = (uintptr_t)leaf;
+	words[11 + regs_at + REG_RSP] = 0xdb820590fcca83e8u;
+	result = uw_from_context(uc, &words_stack, pc, PCS);
+	CHECK_EQ(result.end, UW_END_BOUNDS);
+	CHECK_EQ(result.depth, 2);
 }
 
 /* Return addresses at the entries of functions, one word each, then the root. */
