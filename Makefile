@@ -2,6 +2,7 @@
 # make            build/libcprof.so and build/cprof
 # make demo       installs what is missing, builds, profiles redis-server and prints where its CPU goes
 # make check      installs its own needs, then unit, behaviour, conformance and lint
+# make compare    real programs profiled by us and by perf at once: shares and names (COMPARE_ROOT=dir: tests/compare/run)
 # make lint | bench | soak | format | install PREFIX= DESTDIR= | clean
 # B=dir           another build directory; CC=clang; SANITIZE=1 unit: the unit tests under ASan and UBSan
 B      ?= build
@@ -37,7 +38,7 @@ GEN := $(B)/gen/output/profile.pb-c.c
 GEN_O := $(B)/obj/gen/profile.pb-c.o
 BASE_O := $(call obj,$(CORE) $(UNWIND) $(CONFIG) $(OUTPUT)) $(GEN_O)
 
-.PHONY: all demo check lint bench soak format format-check install clean unit programs oracle
+.PHONY: all demo check compare lint bench soak format format-check install clean unit programs oracle
 all: $(B)/libcprof.so $(B)/cprof
 .SECONDARY:
 
@@ -109,6 +110,7 @@ NEED_BUILD := gcc make binutils libc6-dev libprotobuf-c-dev protobuf-c-compiler 
 NEED_DEMO  := redis-server redis-tools
 NEED_CHECK := g++ clang clang-format golang-go libunwind-dev python3 sqlite3 nodejs gawk perl git file procps graphviz \
 	      util-linux nginx-light apache2-utils postgresql memcached libmemcached-tools stress-ng
+NEED_COMPARE := linux-perf python3 python3.11 nginx-light apache2-utils postgresql nodejs ripgrep ninja-build libc6-dbg
 
 demo:
 	@tests/support/need $(NEED_BUILD) $(NEED_DEMO)
@@ -122,6 +124,9 @@ check:
 	@B=$(B) tests/check
 lint: $(B)/libcprof.so
 	B=$(B) tests/check lint
+compare: all
+	@tests/support/need $(NEED_DEMO) $(NEED_COMPARE)
+	@B=$(B) COMPARE_ROOT=$(COMPARE_ROOT) tests/compare/run
 soak: all programs
 	B=$(B) tests/soak
 bench: all programs
