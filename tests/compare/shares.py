@@ -237,6 +237,10 @@ class Perf:
 
 # ---- verdicts ----
 
+def cut(text, n=90):
+    return text if len(text) <= n else text[:n - 3] + "..."
+
+
 def per_cent(part, whole):
     return 100.0 * part / whole if whole else 0.0
 
@@ -263,9 +267,9 @@ def table(name, ours, perf):
         shown = mine if mine != "-" else f.shown()
         if shown.startswith("[") and f.path and not f.names:
             shown += "+" + k[1]
-        print("#   %6.2f  %6.2f  %+6.2f  %5.2f  %s%s" % (a, b, a - b, sigma, shown, note))
+        print("#   %6.2f  %6.2f  %+6.2f  %5.2f  %s%s" % (a, b, a - b, sigma, cut(shown), note))
         if abs(a - b) > worst[0]:
-            worst = (abs(a - b), mine)
+            worst = (abs(a - b), cut(shown))
     say(worst[0] <= POINTS, name + "_top_ten_agree_within_3_points", "(%d rows, worst %.2f: %s)" % (len(rows), worst[0], worst[1]))
     return rows
 
