@@ -64,7 +64,11 @@ def in_file(path, offset, known={}):
     return known[at]
 
 
-def generated(maps, pid, address):
+def generated(maps, pid, address, mapped=()):
+    """An address that the profiler found in no file.  Perhaps it is in one after all, that the program has mapped itself."""
+    for start, end, offset, path in mapped:
+        if start <= address < end:
+            return in_file(path, address - start + offset)
     name = maps[pid].name(address) if pid in maps else None
     return Function(("generated", name or "[unknown]"), frozenset([name] if name else []), None, None)
 
@@ -73,13 +77,17 @@ def real(path):
     return os.path.realpath(path) if path.startswith("/") else path
 
 
+def pid_of(path):
+    return int(os.path.basename(path).split(".cpu.")[0].split(".")[-1])
+
+
 # ---- ours ----
 
 class Ours:
     """leaves: Counter of functions by weight; frames: our names of all addresses."""
 
-    def __init__(self, paths, maps):
-        self.maps = maps
+    def __init__(self, paths, maps, mapped):
+        self.maps, self.mapped = maps, mapped
         self.leaf = Counter()  # key -> samples
         self.said = defaultdict(Counter)  # key -> our names of it, by samples
         self.functions = {}
@@ -89,13 +97,11 @@ class Ours:
         self.flat_unnamed = Counter()  # module -> samples
         self.all_frames = self.all_unnamed = 0
         self.cut = 0
-        self.pids = set()
         for path in paths:
             self.read(path)
 
     def read(self, path):
-        pid = int(os.path.basename(path).split(".cpu.")[0].split(".")[-1])
-        self.pids.add(pid)
+        pid = pid_of(path)
         strings, samples, mappings, locations, functions = [], [], {}, {}, {}
         with open(path, "rb") as f:
             data = gzip.decompress(f.read())
@@ -138,7 +144,7 @@ class Ours:
             f = in_file(real(path), address - start + offset)
             where = (f.path, f.vaddr)
         else:
-            f = generated(self.maps, pid, address)
+            f = generated(self.maps, pid, address, self.mapped[pid])
             where = (pid, address)
         return self.places.setdefault(where, [f, linkage, name, 0])
 
@@ -163,7 +169,7 @@ class Ours:
             if unnamed(p[2]):
                 self.all_unnamed += n
         if unnamed(name):
-            self.flat_unnamed[f.path or "generated code"] += n
+            self.flat_unnamed["generated code" if f.path is None else f.path] += n
 
 
 def unnamed(name):
@@ -181,7 +187,8 @@ class Perf:
         self.elsewhere = Counter()  # comm -> samples of processes without a profile of ours
         self.comms = set()
         self.maps, self.pids = maps, pids
-        command = ["perf", "script", "-i", path, "-F", "comm,pid,tid,ip,sym,dso", "--no-demangle", "--no-inline"]
+        self.mapped = defaultdict(list)  # pid -> (start, end, offset, path) of code in files
+        command = ["perf", "script", "-i", path, "-F", "comm,pid,tid,ip,sym,dso", "--no-demangle", "--no-inline", "--show-mmap-events"]
         p = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, encoding="utf-8", errors="replace")
         head, chain = None, []
         for line in p.stdout:
@@ -192,6 +199,11 @@ class Perf:
                 head, chain = None, []
             elif line[0] == "\t" and head:
                 chain.append(line)
+            elif "PERF_RECORD_MMAP" in line:
+                m = re.search(r"MMAP2? (\d+)/\d+: \[0x([0-9a-f]+)\(0x([0-9a-f]+)\) @ (?:0x)?([0-9a-f]+) .*?\]: \S+ (/.*)$", line)
+                if m and int(m.group(1)) in pids and not m.group(5).startswith("//"):
+                    start, size, offset = (int(m.group(i), 16) for i in (2, 3, 4))
+                    self.mapped[int(m.group(1))].append((start, start + size, offset, real(m.group(5))))
             else:
                 m = re.match(r"(.*?)\s+(-?\d+)/(-?\d+)\s*$", line)
                 head, chain = (m.group(1).strip(), int(m.group(2))) if m else None, []
@@ -348,15 +360,16 @@ def main(name, where):
     if not profiles:
         say(False, name + "_has_profiles", "none in %s" % where)
         return
-    ours = Ours(profiles, maps)
-    perf = Perf(where + "/perf.data", maps, ours.pids)
+    pids = {pid_of(p) for p in profiles}
+    perf = Perf(where + "/perf.data", maps, pids)
+    ours = Ours(profiles, maps, perf.mapped)
     cpu, runs = open(where + "/cpu").read().split()
     if not ours.samples or not perf.samples:
         say(False, name + "_has_samples", "%d of ours, %d of perf" % (ours.samples, perf.samples))
         return
     hz = float(open(where + "/hz").read())
     print("#   %d samples of ours: %.2f s; %d of perf: %.2f s; CPU time by the kernel: %s s; %d processes" % (
-        ours.samples, ours.ns / 1e9, perf.samples, perf.samples / hz, cpu, len(ours.pids)))
+        ours.samples, ours.ns / 1e9, perf.samples, perf.samples / hz, cpu, len(pids)))
     short = sum(n for comm, n in perf.elsewhere.items() if comm in perf.comms)
     everything = perf.samples + perf.own + perf.no_user + short
     print("#   perf: %.1f %% in the kernel; left out: %.2f %% in libcprof.so, %.2f %% without user code, %.2f %% in processes "
