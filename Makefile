@@ -4,7 +4,8 @@
 # make check      installs its own needs, then unit, behaviour, conformance and lint
 # make bench BENCH="start handler dump calls memory content cost", or some of them; no BENCH: all (tests/bench/run)
 # make fuzz       each reader of damaged or hostile bytes a million times (see tests/fuzz/fuzz.mk)
-# make lint | bench | soak | format | options | install PREFIX= DESTDIR= | clean
+# make compare    real programs profiled by us and by perf at once: shares and names (COMPARE_ROOT=dir: tests/compare/run)
+# make lint | soak | format | options | install PREFIX= DESTDIR= | clean
 # B=dir           another build directory; CC=clang; SANITIZE=1 unit: the unit tests under ASan and UBSan
 B      ?= build
 CC     ?= gcc
@@ -42,7 +43,7 @@ GEN := $(B)/gen/output/profile.pb-c.c
 GEN_O := $(B)/obj/gen/profile.pb-c.o
 BASE_O := $(call obj,$(CORE) $(UNWIND) $(CONFIG) $(OUTPUT)) $(GEN_O)
 
-.PHONY: all demo check lint bench soak format format-check options install clean unit programs oracle
+.PHONY: all demo check compare lint bench soak format format-check options install clean unit programs oracle
 all: $(B)/libcprof.so $(B)/cprof $(B)/cprof.ini.example
 .SECONDARY:
 
@@ -144,6 +145,7 @@ NEED_CHECK := g++ clang libclang-rt-dev clang-format golang-go libunwind-dev pyt
 	      libxml2-utils mandoc xz-utils pkg-config
 
 NEED_BENCH := redis-server nginx-light memcached sqlite3 python3 libgoogle-perftools4 linux-perf
+NEED_COMPARE := linux-perf python3 python3.11 nginx-light apache2-utils postgresql nodejs ripgrep ninja-build libc6-dbg
 
 demo:
 	@tests/support/need $(NEED_BUILD) $(NEED_DEMO)
@@ -158,6 +160,9 @@ check:
 	@B=$(B) tests/check
 lint: $(B)/libcprof.so
 	B=$(B) tests/check lint
+compare: all
+	@tests/support/need $(NEED_DEMO) $(NEED_COMPARE)
+	@B=$(B) COMPARE_ROOT=$(COMPARE_ROOT) tests/compare/run
 soak: all programs
 	B=$(B) tests/soak
 # What is missing is named and left out: without peers it still measures us.
