@@ -377,7 +377,7 @@ def main(name, where):
     short = sum(n for comm, n in perf.elsewhere.items() if comm in perf.comms)
     everything = perf.samples + perf.own + perf.no_user + short
     print("#   perf: %.1f %% in the kernel; left out: %.2f %% in libcprof.so, %.2f %% without user code, %.2f %% in processes "
-          "that left no profile" % (per_cent(perf.kernel, perf.samples), per_cent(perf.own, everything),
+          "of that name that left no profile" % (per_cent(perf.kernel, perf.samples), per_cent(perf.own, everything),
                                     per_cent(perf.no_user, everything), per_cent(short, everything)))
     if ours.other or ours.cut:
         print("#   ours: %s%s" % ("".join("%s %.2f %%; " % (k, per_cent(v, ours.ns)) for k, v in ours.other.most_common(3)),

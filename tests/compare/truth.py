@@ -82,7 +82,7 @@ class File:
             self.starts[value][name] = max(self.starts[value][name], size)
 
     def read_plt(self):
-        """[(start, end, name)] of the stubs that objdump knows."""
+        """[(start, end, names)] of the stubs that objdump knows."""
         text = run("objdump", "-d", "--no-show-raw-insn", "-j", ".plt", "-j", ".plt.sec", "-j", ".plt.got", self.image)
         at = name = last = None
         for line in text.splitlines():
@@ -98,7 +98,12 @@ class File:
                 last = int(m.group(1), 16)
         if name:
             self.plt.append((at, last + 1, name))
-        self.plt = [p for p in self.plt if p[2].endswith("@plt")]
+        self.plt = [(a, b, self.plt_names(n)) for a, b, n in self.plt if n.endswith("@plt")]
+
+    def plt_names(self, name):
+        """objdump knows the target of a stub by its address when it is chosen at start (IFUNC): "*ABS*+0x9c6a0@plt"."""
+        m = re.match(r"\*ABS\*\+0x([0-9a-f]+)@plt$", name)
+        return frozenset(n + "@plt" for n in self.starts.get(int(m.group(1), 16), ())) if m else frozenset([name])
 
     def index(self):
         self.values = sorted(self.starts)
@@ -119,9 +124,9 @@ class File:
             if names:
                 return self.values[i], frozenset(names)
             i -= 1
-        for start, end, name in self.plt:
-            if start <= vaddr < end:
-                return start, frozenset([name])
+        for start, end, names in self.plt:
+            if start <= vaddr < end and names:
+                return start, names
         return None
 
     @functools.cached_property
