@@ -25,7 +25,7 @@ static int file = -1;
 struct seen {
 	const struct elf *elf;
 	enum elf_table_kind kind;
-	struct symbols_address address[ADDRESSES_MAX];
+	struct address address[ADDRESSES_MAX];
 	unsigned count;
 	uint64_t sum;
 };
@@ -67,7 +67,7 @@ static int open_file(int dir, const char *path, int flags, mode_t mode)
 
 static int by_address(const void *a, const void *b)
 {
-	const struct symbols_address *x = a, *y = b;
+	const struct address *x = a, *y = b;
 
 	return x->address < y->address ? -1 : x->address > y->address;
 }
