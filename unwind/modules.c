@@ -8,6 +8,7 @@
 #include <sys/auxv.h>
 
 #include "core/text.h"
+#include "unwind/stack.h"
 #include "unwind/resident.h"
 
 #include "core/as_safe.h"
@@ -77,7 +78,8 @@ static void read_build_id(const char *note, size_t bytes, struct store_module_in
 }
 
 /* Those that are not behind the ELF header: BOLT appends a larger copy to the file and gives it a segment
- * whose address is its offset.  They say themselves whether they are there. */
+ * whose address is its offset.  They say themselves whether they are there; other editors give it none, and
+ * then the address may be in a gap between segments that nobody may read. */
 static const ElfW(Phdr) * moved_headers(const struct link_map *map, const ElfW(Ehdr) * ehdr)
 {
 	uint64_t at = map->l_addr + ehdr->e_phoff;
@@ -87,6 +89,7 @@ static const ElfW(Phdr) * moved_headers(const struct link_map *map, const ElfW(E
 	if (_dl_find_object((void *)at, &object) != 0 || object.dlfo_link_map != map ||
 	    at % _Alignof(ElfW(Phdr)) != 0 || ehdr->e_phnum == 0 ||
 	    ehdr->e_phnum * sizeof *phdr > (uintptr_t)object.dlfo_map_end - at ||
+	    !stack_probe(at) || !stack_probe(at + ehdr->e_phnum * sizeof *phdr - 1) ||
 	    phdr->p_type != PT_PHDR || phdr->p_offset != ehdr->e_phoff ||
 	    phdr->p_vaddr != ehdr->e_phoff)
 		return NULL;

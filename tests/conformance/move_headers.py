@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""move_headers.py IN OUT: the program headers of an ELF64 file in a segment at its end, as BOLT leaves them."""
+"""move_headers.py IN OUT [bare]: the program headers of an ELF64 file in a segment at its end, as BOLT leaves them;
+bare: at its end and in no segment."""
 import struct
 import sys
 
@@ -10,6 +11,12 @@ image = bytearray(open(sys.argv[1], "rb").read())
 (at,) = struct.unpack_from("<Q", image, 32)
 size, count = struct.unpack_from("<HH", image, 54)
 headers = [struct.unpack_from(HEADER, image, at + i * size) for i in range(count)]
+if sys.argv[3:] == ["bare"]:
+    image += bytes(-len(image) % 8)
+    struct.pack_into("<Q", image, 32, len(image))
+    image += b"".join(struct.pack(HEADER, *h) for h in headers)
+    open(sys.argv[2], "wb").write(image)
+    sys.exit()
 loads = [h for h in headers if h[0] == PT_LOAD]
 others = [h for h in headers if h[0] not in (PT_LOAD, PT_PHDR)]
 to = (max([len(image)] + [h[3] + h[6] for h in loads]) + PAGE - 1) // PAGE * PAGE

@@ -38,6 +38,10 @@ fi
 # A library whose program headers are where BOLT leaves them.
 mkdir "$scratch/moved" && python3 tests/conformance/move_headers.py "$scratch/libtiny.so" "$scratch/moved/libtiny.so" &&
 	gcc -O2 -o "$scratch/moved_to" tests/conformance/plt.c "$scratch/moved/libtiny.so" || exit 1
+# The same in no segment, so that where they would be is a gap in memory.
+mkdir "$scratch/gap" && gcc -O2 -fPIC -shared -DLIBRARY -Wl,-z,max-page-size=0x200000,-z,noseparate-code -o "$scratch/gap/plain.so" tests/conformance/plt.c &&
+	python3 tests/conformance/move_headers.py "$scratch/gap/plain.so" "$scratch/gap/libtiny.so" bare &&
+	gcc -O2 -o "$scratch/gap_to" tests/conformance/plt.c "$scratch/gap/libtiny.so" || exit 1
 # Symbols apart: beside the program with a link, and packed inside of it.
 objcopy --only-keep-debug "$programs/conf_hot" "$scratch/linked.debug" &&
 	strip -o "$scratch/linked" "$programs/conf_hot" &&
@@ -62,6 +66,7 @@ JS
 	record replaced "$scratch/replaced" 1000 &
 	for s in "${stubs[@]}"; do record "plt_$s" "$scratch/plt_$s" & done
 	record moved "$scratch/moved_to" &
+	record gap "$scratch/gap_to" &
 	record linked "$scratch/linked" 600 &
 	record packed "$scratch/packed" 600 &
 	record trampoline "$programs/conf_trampoline" &
@@ -215,6 +220,8 @@ if [ -f jit.pb.gz ]; then
 else
 	echo "skip names compiled_and_interpreted_code_and_the_stack_below: node is not installed"
 fi
+claim "names library_whose_program_headers_are_nowhere_is_survived" "$("$RAW" --sums gap.pb.gz | head -3 | tr '\n' ' ')" \
+	eval '"$RAW" --sums gap.pb.gz | grep -q ";main;"'
 claim "names code_that_python_makes_and_the_stack_below" "$("$RAW" --sums trampoline.pb.gz | head -1)" \
 	eval '"$RAW" --sums trampoline.pb.gz | grep -q "^burn;evaluate;py::framed:/app.py;evaluate;py::padded:/app.py;evaluate;main;.*_start;"'
 rm -f "/tmp/perf-$(awk '/^pid/ { print $2 }' trampoline.log).map"
