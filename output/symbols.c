@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdbool.h>
 
+#include "core/regular.h"
 #include "core/sys.h"
 #include "core/text.h"
 #include "output/debug_data.h"
@@ -184,8 +185,7 @@ static bool is_same_binary(const struct symbols_module *m, const struct elf *e)
 /* Opens path when it is the recorded binary: the descriptor, or -errno. */
 static int open_same(const struct symbols_module *m, const char *path, struct elf *e)
 {
-	/* O_NONBLOCK: the path may by now be a FIFO, and a dump waits for nobody. */
-	int fd = sys_open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY, 0);
+	int fd = regular_open(path, 0);
 
 	if (fd < 0)
 		return fd;
