@@ -75,13 +75,20 @@ void remapped_note(void)
 	static struct maps_buffer buffer; /* not on the stack of a handler; of who has `noting` */
 	unsigned n = 1 + atomic_fetch_add_explicit(&unknown_samples, 1, memory_order_relaxed);
 	unsigned left = NOTE_LINES_MAX;
+	const uint64_t all = ~UINT64_C(0);
+	uint64_t mask;
 
 	/* A power of four? */
 	if ((n & (n - 1)) != 0 || !(n & 0x55555555u) ||
-	    atomic_exchange_explicit(&noting, true, memory_order_acquire))
+	    atomic_load_explicit(&noting, memory_order_relaxed))
 		return;
-	(void)maps_each(&buffer, note_line, &left);
-	atomic_store_explicit(&noting, false, memory_order_release);
+	/* Who begins must end it: a host handler that left us by siglongjmp would leave a descriptor. */
+	(void)sys_sigmask(SIG_SETMASK, &all, &mask);
+	if (!atomic_exchange_explicit(&noting, true, memory_order_acquire)) {
+		(void)maps_each(&buffer, note_line, &left);
+		atomic_store_explicit(&noting, false, memory_order_release);
+	}
+	(void)sys_sigmask(SIG_SETMASK, &mask, NULL);
 }
 
 void remapped_after_fork(void)
