@@ -25,7 +25,7 @@ static int file = -1;
 struct seen {
 	const struct elf *elf;
 	enum elf_table_kind kind;
-	struct symbols_address address[ADDRESSES_MAX];
+	struct address address[ADDRESSES_MAX];
 	unsigned count;
 	uint64_t sum;
 };
@@ -61,13 +61,16 @@ static void look_at(const struct elf *e, struct seen *s)
 
 static int open_file(int dir, const char *path, int flags, mode_t mode)
 {
-	(void)dir, (void)flags, (void)mode;
+	static const char again[] = "/proc/thread-self/fd/"; /* core/regular */
+
+	if (strncmp(path, again, sizeof again - 1) == 0)
+		return __real_sys_openat(dir, path, flags, mode);
 	return strncmp(path, "/proc/", 6) == 0 ? -ENOENT : fcntl(file, F_DUPFD_CLOEXEC, 3);
 }
 
 static int by_address(const void *a, const void *b)
 {
-	const struct symbols_address *x = a, *y = b;
+	const struct address *x = a, *y = b;
 
 	return x->address < y->address ? -1 : x->address > y->address;
 }
