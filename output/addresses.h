@@ -19,6 +19,7 @@ struct address {
 	/* How good the name is, and where it comes from; for who is naming. */
 	uint64_t symbol_start;
 	unsigned symbol_rank;
+	uint64_t symbol_name; /* where the name is, + 1, while it is not copied; 0: nowhere */
 };
 
 /* Index of the first one that is at or above an address; n when there is none. */

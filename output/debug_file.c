@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <zlib.h>
 
+#include "core/regular.h"
 #include "core/sys.h"
 #include "core/text.h"
 
@@ -76,9 +77,7 @@ static bool try_path(const struct debug_file_request *r, const struct text *path
 		     int (*use)(void *opaque, const struct elf *debug), void *opaque, int *ret_rc)
 {
 	struct elf e;
-	/* O_NONBLOCK: it may be a FIFO, and a dump waits for nobody. */
-	int fd = path->cut ? -ENAMETOOLONG
-			   : sys_open(path->buf, O_RDONLY | O_NONBLOCK | O_NOCTTY, 0);
+	int fd = path->cut ? -ENAMETOOLONG : regular_open(path->buf, 0);
 
 	if (fd < 0)
 		return false;

@@ -284,6 +284,7 @@ static int dump_steps(struct dump *d)
 {
 	int rc = locations_init(&d->locations, d->view, d->arena);
 
+	d->locations.in_process = d->request->in_process;
 	if (rc == 0)
 		rc = collect_rows(d);
 	if (rc == 0)

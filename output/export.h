@@ -9,6 +9,7 @@
 #ifndef CPROF_OUTPUT_EXPORT_H
 #define CPROF_OUTPUT_EXPORT_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "core/arena.h"
@@ -24,6 +25,7 @@ struct export_request {
 	uint32_t writer;	     /* see struct sink_dir */
 	uint64_t max_files;	     /* of this program in dir, see output/rotate.h; 0: no limit */
 	uint64_t max_bytes;
+	bool in_process; /* the store is that of the process that this runs in */
 };
 
 struct export_row {

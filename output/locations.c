@@ -35,7 +35,7 @@ int locations_init(struct locations *l, const struct store_view *view, struct ar
 		.view = view,
 		.arena = a,
 		.merged = arena_alloc(a, STORE_MODULES_MAX * sizeof *l->merged),
-		.modules = arena_alloc(a, STORE_MODULES_MAX * sizeof *l->modules),
+		.modules = arena_alloc(a, LOCATION_MODULES_MAX * sizeof *l->modules),
 		.functions = {.arena = a},
 	};
 	copy_header_text(l->exe, view->header->exe, sizeof l->exe);
@@ -69,6 +69,24 @@ static bool same_module(const struct store_module_info *a, const struct store_mo
 	       text_equal(a->path, b->path);
 }
 
+static bool new_module(struct locations *l, unsigned id, const struct store_module_info *info)
+{
+	struct symbols_module *m = arena_alloc(l->arena, sizeof *m);
+	const char *path = absolute_path(l, info);
+
+	if (!m || !path)
+		return false;
+	*m = (struct symbols_module){
+		.info = *info,
+		.path = path,
+		.process_realtime_ns = l->view->header->created_realtime_ns,
+		.mapped_start = info->start,
+		.mapped_limit = info->limit,
+	};
+	l->modules[id] = m;
+	return true;
+}
+
 /* The id that stands for a module id: FRAME_NO_MODULE when the store does not know it. */
 static unsigned merge_module(struct locations *l, unsigned id)
 {
@@ -87,20 +105,75 @@ static unsigned merge_module(struct locations *l, unsigned id)
 			return i;
 		}
 	}
-	struct symbols_module *m = arena_alloc(l->arena, sizeof *m);
-	const char *path = absolute_path(l, &info);
-	if (!m || !path)
+	if (!new_module(l, id, &info))
 		return FRAME_NO_MODULE;
-	*m = (struct symbols_module){
-		.info = info,
-		.path = path,
-		.process_realtime_ns = l->view->header->created_realtime_ns,
-		.mapped_start = info.start,
-		.mapped_limit = info.limit,
-	};
-	l->modules[id] = m;
 	l->merged[id] = (uint16_t)id;
 	return id;
+}
+
+/* The module of the store that has the code of a line, FRAME_NO_MODULE when none has it; *address
+ * becomes the address in it. */
+static unsigned find_module(struct locations *l, const struct remapped_line *line,
+			    uint64_t *address)
+{
+	/* Relaxed: as locations_executable(). */
+	unsigned count = atomic_load_explicit(&l->view->header->module_count, memory_order_relaxed);
+
+	for (unsigned id = 0; id <= count && id < STORE_MODULES_MAX; id++) {
+		if (id && line->other) /* they have been asked */
+			break;
+		/* First the one that had the last address. */
+		unsigned try = id ? merge_module(l, id) : line->module;
+		uint64_t there;
+
+		if (try == FRAME_SYNTHETIC || try == FRAME_NO_MODULE)
+			continue;
+		there = remapped_in_module(&l->remapped, line, *address, &l->modules[try]->info);
+		if (!there)
+			continue;
+		*address = there;
+		return try;
+	}
+	return FRAME_NO_MODULE;
+}
+
+/* The id of a module that stands for the file of a line, FRAME_NO_MODULE when there can be none. */
+static unsigned other_module(struct locations *l, const struct remapped_line *line)
+{
+	struct store_module_info info;
+	unsigned id = STORE_MODULES_MAX + l->other_count;
+
+	if (id >= LOCATION_MODULES_MAX || remapped_describe(line, l->arena, &info) < 0 ||
+	    !new_module(l, id, &info))
+		return FRAME_NO_MODULE;
+	l->other_count++;
+	return id;
+}
+
+/* Where code in no module belongs to when the program has mapped it from a file; *address becomes the
+ * address that it has there. */
+static unsigned place(struct locations *l, uint64_t *address)
+{
+	if (!l->in_process)
+		return FRAME_NO_MODULE;
+	if (!l->remapped_known) {
+		l->remapped_known = true;
+		if (remapped_read(&l->remapped, l->arena) < 0)
+			l->remapped.count = 0;
+	}
+	struct remapped_line *line = remapped_find(&l->remapped, *address);
+	if (!line)
+		return FRAME_NO_MODULE;
+	uint64_t at = *address;
+	unsigned module = find_module(l, line, address);
+	/* In the module itself: the sample is older, and then something else was there. */
+	if (module != FRAME_NO_MODULE && at == *address)
+		return FRAME_NO_MODULE;
+	if (module != FRAME_NO_MODULE)
+		return line->module = module;
+	if (!line->other)
+		line->other = other_module(l, line);
+	return line->other;
 }
 
 static uint32_t *find_slot(const struct locations *l, uint64_t frame)
@@ -158,7 +231,7 @@ static uint64_t merge_frame(struct locations *l, uint64_t frame)
 		return address - 1 < UNKNOWN_WORD ? frame : FRAME(FRAME_SYNTHETIC, UNKNOWN_WORD);
 	if (address < FIRST_CODE) /* a call of a null pointer */
 		return FRAME(FRAME_NO_MODULE, FIRST_CODE);
-	module = merge_module(l, module);
+	module = module == FRAME_NO_MODULE ? place(l, &address) : merge_module(l, module);
 	if (module != FRAME_NO_MODULE)
 		widen_mapping(l->modules[module], address);
 	return FRAME(module, address);
@@ -259,6 +332,9 @@ static void note_perf_map(struct locations *l, const char *what, const char *why
 	char line[160];
 	struct text t = TEXT_ON(line);
 
+	if (l->perf_map_noted)
+		return;
+	l->perf_map_noted = true;
 	text_str(&t, "cprof: /tmp/perf-");
 	text_u64(&t, l->view->header->pid);
 	text_str(&t, ".map: ");
@@ -301,55 +377,6 @@ static void note_unnamed(struct locations *l)
 	add_note(l, &t);
 }
 
-/* Names the locations that order[0..n) stand for, all of one module, by address. */
-static int resolve_module(struct locations *l, const struct demangler *d, struct symbols_module *m,
-			  const struct sort_item *order, unsigned n)
-{
-	struct address *addresses = arena_alloc(l->arena, n * sizeof *addresses);
-	uint32_t unnamed = INTERN_FAILED, function = INTERN_FAILED;
-	const char *last = NULL;
-	unsigned named = 0;
-
-	if (!addresses)
-		return -ENOMEM;
-	for (unsigned i = 0; i < n; i++)
-		addresses[i].address = FRAME_ADDRESS(order[i].key);
-	if (symbols_resolve(m, l->arena, addresses, n) == -ENOMEM)
-		return -ENOMEM;
-	for (unsigned i = 0; i < n; i++) {
-		const char *linkage = addresses[i].name;
-
-		if (!linkage) {
-			if (unnamed == INTERN_FAILED)
-				unnamed = add_module_function(l, m);
-			function = unnamed;
-		} else {
-			/* Addresses of one symbol are neighbours and share its name's pointer. */
-			if (linkage != last)
-				function = add_function(l, d, linkage);
-			named++;
-		}
-		last = linkage;
-		if (function == INTERN_FAILED)
-			return -ENOMEM;
-		l->list[order[i].value].function = function;
-	}
-	count_names(l, m->canonical_path, named, n - named);
-	return 0;
-}
-
-/* A frame that is a word. */
-static int resolve_word(struct locations *l, const struct sort_item *item)
-{
-	const char *name = store_synthetic_text(FRAME_ADDRESS(item->key));
-
-	if (!name[0])
-		name = "[cprof: frame of a newer version]";
-	uint32_t function = add_function(l, NULL, name);
-	l->list[item->value].function = function;
-	return function == INTERN_FAILED ? -ENOMEM : 0;
-}
-
 /* When the process began, or earlier: CLOCK_BOOTTIME, in which the kernel counts, is ahead of
  * CLOCK_MONOTONIC by the time that the machine has slept, which was no more then than it is now. */
 static uint64_t process_began_ns(const struct store_header *h)
@@ -383,9 +410,10 @@ static int name_by_perf_map(struct locations *l, struct address *addresses, unsi
 	return rc;
 }
 
-/* Code in no known module: order[0..n), by address.  What a compiler has made in memory may have a
- * name. */
-static int resolve_anonymous(struct locations *l, const struct sort_item *order, unsigned n)
+/* Code in no known module, or without a symbol in a file (m) that the program has mapped itself:
+ * order[0..n), by address.  What a compiler has made in memory may have a name. */
+static int resolve_anonymous(struct locations *l, const struct symbols_module *m,
+			     const struct sort_item *order, unsigned n)
 {
 	struct address *addresses = arena_alloc(l->arena, n * sizeof *addresses);
 	unsigned named = 0;
@@ -398,15 +426,70 @@ static int resolve_anonymous(struct locations *l, const struct sort_item *order,
 		return -ENOMEM;
 	for (unsigned i = 0; i < n; i++) {
 		const char *name = addresses[i].name;
-		uint32_t function = add_function(l, NULL, name ? name : NAME_UNKNOWN);
+		uint32_t function = !name && m ? add_module_function(l, m)
+					       : add_function(l, NULL, name ? name : NAME_UNKNOWN);
 
 		named += name != NULL;
 		l->list[order[i].value].function = function;
 		if (function == INTERN_FAILED)
 			return -ENOMEM;
 	}
-	count_names(l, NULL, named, n - named);
+	count_names(l, m ? m->canonical_path : NULL, named, n - named);
 	return 0;
+}
+
+/* Names the locations that order[0..n) stand for, all of one module, by address; order is used up. */
+static int resolve_module(struct locations *l, const struct demangler *d, unsigned id,
+			  struct sort_item *order, unsigned n)
+{
+	struct symbols_module *m = l->modules[id];
+	struct address *addresses = arena_alloc(l->arena, n * sizeof *addresses);
+	uint32_t unnamed = INTERN_FAILED, function = INTERN_FAILED;
+	const char *last = NULL;
+	unsigned named = 0, aside = 0;
+
+	if (!addresses)
+		return -ENOMEM;
+	for (unsigned i = 0; i < n; i++)
+		addresses[i].address = FRAME_ADDRESS(order[i].key);
+	if (symbols_resolve(m, l->arena, addresses, n) == -ENOMEM)
+		return -ENOMEM;
+	for (unsigned i = 0; i < n; i++) {
+		const char *linkage = addresses[i].name;
+
+		if (!linkage && id >= STORE_MODULES_MAX) {
+			order[aside++] = order[i]; /* for the perf map */
+			continue;
+		}
+		if (!linkage) {
+			if (unnamed == INTERN_FAILED)
+				unnamed = add_module_function(l, m);
+			function = unnamed;
+		} else {
+			/* Addresses of one symbol are neighbours and share its name's pointer. */
+			if (linkage != last)
+				function = add_function(l, d, linkage);
+			named++;
+		}
+		last = linkage;
+		if (function == INTERN_FAILED)
+			return -ENOMEM;
+		l->list[order[i].value].function = function;
+	}
+	count_names(l, m->canonical_path, named, n - named - aside);
+	return aside ? resolve_anonymous(l, m, order, aside) : 0;
+}
+
+/* A frame that is a word. */
+static int resolve_word(struct locations *l, const struct sort_item *item)
+{
+	const char *name = store_synthetic_text(FRAME_ADDRESS(item->key));
+
+	if (!name[0])
+		name = "[cprof: frame of a newer version]";
+	uint32_t function = add_function(l, NULL, name);
+	l->list[item->value].function = function;
+	return function == INTERN_FAILED ? -ENOMEM : 0;
 }
 
 int locations_resolve(struct locations *l)
@@ -429,9 +512,9 @@ int locations_resolve(struct locations *l)
 		if (module == FRAME_SYNTHETIC)
 			rc = resolve_word(l, &order[i]);
 		else if (module == FRAME_NO_MODULE)
-			rc = resolve_anonymous(l, order + i, end - i);
+			rc = resolve_anonymous(l, NULL, order + i, end - i);
 		else
-			rc = resolve_module(l, &d, l->modules[module], order + i, end - i);
+			rc = resolve_module(l, &d, module, order + i, end - i);
 		i = end;
 	}
 	demangle_stop(&d);

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 
+#include "core/regular.h"
 #include "core/sys.h"
 #include "core/text.h"
 
@@ -21,15 +22,13 @@ int perf_map_open(struct perf_map *m, uint32_t pid, uint32_t uid, uint64_t not_b
 	text_str(&t, "/tmp/perf-");
 	text_u64(&t, pid);
 	text_str(&t, ".map");
-	/* O_NONBLOCK: it may be a FIFO, and a dump waits for nobody. */
-	int fd = sys_open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY, 0);
+	int fd = regular_open(path, O_NOFOLLOW);
+	if (fd == -EPERM)
+		*ret_why = "it is no regular file";
 	if (fd < 0)
 		return fd;
 	int rc = sys_fstat(fd, &st);
-	if (rc == 0 && !S_ISREG(st.st_mode)) {
-		*ret_why = "it is no regular file";
-		rc = -EPERM;
-	} else if (rc == 0 && st.st_uid != 0 && st.st_uid != uid && st.st_uid != sys_geteuid()) {
+	if (rc == 0 && st.st_uid != 0 && st.st_uid != uid && st.st_uid != sys_geteuid()) {
 		*ret_why = "it belongs to another user";
 		rc = -EPERM;
 	} else if (rc == 0 && (st.st_mode & S_IWOTH)) {

@@ -345,10 +345,10 @@ static int init(struct builder *b)
 	b->strings.arena = b->arena;
 	b->location_ids = take(b, locations * sizeof *b->location_ids);
 	b->function_ids = take(b, functions * sizeof *b->function_ids);
-	b->mapping_ids = take(b, STORE_MODULES_MAX * sizeof *b->mapping_ids);
+	b->mapping_ids = take(b, LOCATION_MODULES_MAX * sizeof *b->mapping_ids);
 	p->sample_type = take(b, STORE_VALUES_MAX * sizeof *p->sample_type);
 	p->sample = take(b, PPROF_SAMPLES_MAX * sizeof *p->sample);
-	p->mapping = take(b, (STORE_MODULES_MAX + 1) * sizeof *p->mapping);
+	p->mapping = take(b, (LOCATION_MODULES_MAX + 1) * sizeof *p->mapping);
 	p->location = take(b, locations * sizeof *p->location);
 	p->function = take(b, functions * sizeof *p->function);
 	p->comment = take(b, (PPROF_COMMENTS_MAX + 1) * sizeof *p->comment);

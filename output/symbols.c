@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdbool.h>
 
+#include "core/regular.h"
 #include "core/sys.h"
 #include "core/text.h"
 #include "output/debug_data.h"
@@ -17,21 +18,31 @@
 #include "core/as_safe.h"
 
 #define PATH_BYTES 4096
-#define WORK_MAX                                                                                   \
-	50000000u /* comparisons; a damaged table with huge overlapping symbols ends there */
-#define DELETED " (deleted)"
+/* Steps of one pass: symbols, addresses that they cover, and names read at READ_WORK each, since they
+ * may all be in different places of the file.  A damaged table with millions of huge overlapping symbols
+ * ends there, in about a second at most. */
+#define WORK_MAX  50000000u
+#define READ_WORK 200u
+/* Names of one module take no more than this part of what an arena may have, and all of them no more
+ * than half of it: the copies that are made of them, and the profile, need room too. */
+#define NAMES_PART 16u
+#define DELETED	   " (deleted)"
+
+/* Room for two names that are compared; in the arena, since stacks are small. */
+struct scratch {
+	char name[SYMBOL_NAME_MAX], old[SYMBOL_NAME_MAX];
+};
 
 /* One pass over one table of one file. */
 struct pass {
 	const struct elf *elf;
 	struct elf_window *window;
+	struct scratch *scratch;
 	enum elf_table_kind kind;
-	struct arena *arena;
 	struct address *addresses;
 	unsigned n;
 	uint64_t bias;
 	uint64_t work;
-	int rc;
 };
 
 /* One module. */
@@ -41,6 +52,8 @@ struct job {
 	struct address *addresses;
 	unsigned n;
 	struct plt_resolvers resolvers;
+	struct scratch *scratch;
+	size_t *names_bytes; /* of all names so far */
 };
 
 static unsigned rank(const struct elf_symbol *s)
@@ -72,30 +85,54 @@ static bool reads_better(const char *name, const char *old)
 	return strcmp(name, old) < 0;
 }
 
-/* The symbol's name without "@VERSION", in the arena; NULL and p->rc on an error. */
-static const char *read_name(struct pass *p, const struct elf_symbol *s)
+/* Reads a name without "@VERSION" into buf: its length, or 0 when there is none. */
+static size_t read_name(struct pass *p, uint64_t name, char buf[SYMBOL_NAME_MAX])
 {
-	char buf[SYMBOL_NAME_MAX];
-	int length = elf_name_near(p->elf, p->window, p->kind, s->name, buf, sizeof buf);
+	int length = elf_name_near(p->elf, p->window, p->kind, name, buf, SYMBOL_NAME_MAX);
 
+	p->work += READ_WORK;
 	if (length <= 0)
-		return NULL;
+		return 0;
 	for (int i = 1; i < length; i++)
 		if (buf[i] == '@')
 			length = i;
-	const char *name = arena_strndup(p->arena, buf, (size_t)length);
-	if (!name)
-		p->rc = -ENOMEM;
-	return name;
+	buf[length] = '\0';
+	return (size_t)length;
 }
 
+static bool has_name(const struct address *a)
+{
+	return a->name || a->symbol_name;
+}
+
+/* Is the symbol, whose name is in the scratch, better than what the address has from one of the same
+ * place and rank? */
+static bool is_better(struct pass *p, const struct elf_symbol *s, const struct address *a)
+{
+	const char *old = a->name;
+
+	if (a->symbol_name == s->name + 1)
+		return false;
+	if (a->symbol_name) {
+		if (read_name(p, a->symbol_name - 1, p->scratch->old) == 0)
+			return true;
+		old = p->scratch->old;
+	}
+	return reads_better(p->scratch->name, old);
+}
+
+/* Notes where the better name is.  Names are copied when the table has been read: an address may have
+ * thousands of aliases, each better than the last. */
 static bool consider(void *opaque, const struct elf_symbol *s)
 {
 	struct pass *p = opaque;
 	uint64_t start = s->value + p->bias; /* wraps for a bias below the link address */
 	uint64_t end = start + s->size_bytes;
-	const char *name = NULL;
+	uint64_t old = 0; /* what it was compared with last */
+	bool is_read = false, better = false;
 
+	if (++p->work > WORK_MAX)
+		return false;
 	if (end < start || start > p->addresses[p->n - 1].address || end <= p->addresses[0].address)
 		return true;
 	for (unsigned i = addresses_first(p->addresses, p->n, start);
@@ -104,19 +141,66 @@ static bool consider(void *opaque, const struct elf_symbol *s)
 
 		if (++p->work > WORK_MAX)
 			return false;
-		if (a->name && (start < a->symbol_start ||
-				(start == a->symbol_start && rank(s) < a->symbol_rank)))
+		if (has_name(a) && (start < a->symbol_start ||
+				    (start == a->symbol_start && rank(s) < a->symbol_rank)))
 			continue;
-		if (!name && !(name = read_name(p, s)))
-			return p->rc == 0;
-		if (a->name && start == a->symbol_start && rank(s) == a->symbol_rank &&
-		    !reads_better(name, a->name))
-			continue;
-		a->name = name;
+		if (!is_read && read_name(p, s->name, p->scratch->name) == 0)
+			return true;
+		is_read = true;
+		if (has_name(a) && start == a->symbol_start && rank(s) == a->symbol_rank) {
+			/* Neighbours mostly have the same one. */
+			if (a->symbol_name != old || !a->symbol_name) {
+				old = a->symbol_name;
+				better = is_better(p, s, a);
+			}
+			if (!better)
+				continue;
+		}
+		a->name = NULL;
+		a->symbol_name = s->name + 1;
 		a->symbol_start = start;
 		a->symbol_rank = rank(s);
 	}
 	return true;
+}
+
+/* May so many bytes more be copied?  A file can be made so that its names fill the memory of a dump, which
+ * then would not be written at all; what has no name in it is little. */
+static bool has_room(const struct job *j, size_t bytes)
+{
+	const struct arena *a = j->arena;
+
+	return !a->max_bytes || (*j->names_bytes + bytes <= a->max_bytes / NAMES_PART &&
+				 a->mapped_bytes <= a->max_bytes / 2);
+}
+
+/* Copies the names that a pass has found. */
+static int copy_names(const struct job *j, struct pass *p)
+{
+	const char *name = NULL;
+	uint64_t at = 0;
+
+	for (unsigned i = 0; i < p->n; i++) {
+		struct address *a = &p->addresses[i];
+
+		if (!a->symbol_name)
+			continue;
+		if (a->symbol_name != at) { /* neighbours share it */
+			size_t length = read_name(p, a->symbol_name - 1, p->scratch->name);
+
+			at = a->symbol_name;
+			name = NULL;
+			if (length && has_room(j, length + 1)) {
+				name = arena_strndup(j->arena, p->scratch->name, length);
+				if (!name)
+					return -ENOMEM;
+				*j->names_bytes += length + 1;
+			}
+		}
+		a->name = name;
+		a->symbol_name = 0;
+	}
+	return 0;
 }
 
 /* Both tables of one file: what symtab leaves unnamed (a stripped file has none) is looked for in
@@ -130,8 +214,8 @@ static int name_list(const struct job *j, const struct elf *e, struct address *l
 		struct pass p = {
 			.elf = e,
 			.window = &window,
+			.scratch = j->scratch,
 			.kind = kind,
-			.arena = j->arena,
 			.addresses = list,
 			.n = n,
 			.bias = j->module->info.bias,
@@ -139,10 +223,9 @@ static int name_list(const struct job *j, const struct elf *e, struct address *l
 		if (addresses_all_named(list, n))
 			return 0;
 		int rc = elf_symbols(e, kind, consider, &p);
-		if (p.rc < 0)
-			return p.rc;
-		if (rc < 0)
-			return rc;
+		int copied = copy_names(j, &p);
+		if (copied < 0 || rc < 0)
+			return copied < 0 ? copied : rc;
 	}
 	return 0;
 }
@@ -184,8 +267,7 @@ static bool is_same_binary(const struct symbols_module *m, const struct elf *e)
 /* Opens path when it is the recorded binary: the descriptor, or -errno. */
 static int open_same(const struct symbols_module *m, const char *path, struct elf *e)
 {
-	/* O_NONBLOCK: the path may by now be a FIFO, and a dump waits for nobody. */
-	int fd = sys_open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY, 0);
+	int fd = regular_open(path, 0);
 
 	if (fd < 0)
 		return fd;
@@ -325,8 +407,18 @@ static int try_vdso(const struct job *j)
 int symbols_resolve(struct symbols_module *m, struct arena *a, struct address *addresses,
 		    unsigned n)
 {
-	struct job j = {.module = m, .arena = a, .addresses = addresses, .n = n};
+	size_t names_bytes = 0;
+	struct job j = {
+		.module = m,
+		.arena = a,
+		.addresses = addresses,
+		.n = n,
+		.scratch = n ? arena_alloc(a, sizeof *j.scratch) : NULL,
+		.names_bytes = &names_bytes,
+	};
 
+	if (n && !j.scratch)
+		return -ENOMEM;
 	if (m->info.is_vdso) {
 		m->canonical_path = "[vdso]";
 		return n ? try_vdso(&j) : 0;

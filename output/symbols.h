@@ -37,7 +37,8 @@ struct symbols_module {
  * its PLT, symtab and dynsym; what is still unnamed is looked for in its debug file, then in its
  * .gnu_debugdata.  Where no file fits, exported functions are read from our own memory when the module
  * is there, and the debug file is found by the recorded build id alone.  The
- * vdso is read from our own memory when its build id is the recorded one.  0 or the error of the last
+ * vdso is read from our own memory when its build id is the recorded one.  Of a damaged file whose names
+ * would take more than a sixteenth of what the arena may have, the rest stays unnamed.  0 or the error of the last
  * file; -ESTALE: no file with the recorded build id.  Stack use: 24 KiB.
  * Context: own (signal-safe).  Allocates: arena, and for a while one of its own.  Locks: none. */
 int symbols_resolve(struct symbols_module *m, struct arena *a, struct address *addresses,

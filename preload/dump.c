@@ -174,6 +174,7 @@ static void write_files(void *unused)
 		.writer = (uint32_t)host.pid,
 		.max_files = host.settings.output_max_files,
 		.max_bytes = host.settings.output_max_bytes,
+		.in_process = true,
 	};
 
 	(void)unused;

@@ -6,6 +6,7 @@
 
 #include "core/store.h"
 #include "core/sys.h"
+#include "output/remapped.h"
 #include "preload/host.h"
 #include "preload/mask.h"
 #include "preload/recorder.h"
@@ -284,6 +285,7 @@ void sampler_after_fork(void)
 {
 	struct thread *t = thread_self();
 
+	remapped_after_fork();
 	atomic_store_explicit(&buffers_used, 0, memory_order_relaxed);
 	for (unsigned i = 0; i <= BALANCES; i++)
 		atomic_store_explicit(&balances[i].ns, 0, memory_order_relaxed);
@@ -320,6 +322,8 @@ static unsigned capture(struct store *s, const struct thread *t, const void *con
 	struct uw_result r = uw_from_context(context, &t->stack, frame, STORE_DEPTH_MAX - 1);
 	unsigned depth = modules_tag(s, frame, r.depth, recorder_exe());
 
+	if (depth && FRAME_MODULE(frame[0]) == FRAME_NO_MODULE) /* perhaps gone before the dump */
+		remapped_note();
 	if (r.guessed)
 		store_lost(s, LOST_GUESSED, 1);
 	if (r.end != UW_END_ROOT) {

@@ -23,6 +23,7 @@ record() {
 gcc -O2 -fPIC -shared -o "$scratch/plugin.so" tests/conformance/plugin.c || exit 1
 cp "$programs/conf_unload" "$scratch/unload"
 cp "$programs/conf_hot" "$scratch/replaced"
+cp "$programs/conf_remapped" "$scratch/copied"
 strip -o "$scratch/stripped" "$programs/conf_hot"
 gcc -O2 -no-pie -D_GNU_SOURCE -o "$scratch/fixed" tests/programs/conf_hot.c || exit 1
 # Stubs as linkers lay them out: bound lazily, at once, for indirect branch tracking, by another linker.
@@ -70,6 +71,9 @@ JS
 	record linked "$scratch/linked" 600 &
 	record packed "$scratch/packed" 600 &
 	record trampoline "$programs/conf_trampoline" &
+	record remapped "$programs/conf_remapped" &
+	record remapped_away "$programs/conf_remapped" /proc/self/exe unmap &
+	record remapped_other "$programs/conf_remapped" "$scratch/copied" &
 	command -v node > /dev/null && record jit node --perf-basic-prof --interpreted-frames-native-stack \
 		--no-logfile-per-isolate --logfile="$scratch/v8.log" "$scratch/jit.js" &
 	CPROF_CPU_HZ=1000 CPROF_CPU_THREAD_ID=yes record stacks "$programs/conf_stacks" &
@@ -225,6 +229,15 @@ claim "names library_whose_program_headers_are_nowhere_is_survived" "$("$RAW" --
 claim "names code_that_python_makes_and_the_stack_below" "$("$RAW" --sums trampoline.pb.gz | head -1)" \
 	eval '"$RAW" --sums trampoline.pb.gz | grep -q "^burn;evaluate;py::framed:/app.py;evaluate;py::padded:/app.py;evaluate;main;.*_start;"'
 rm -f "/tmp/perf-$(awk '/^pid/ { print $2 }' trampoline.log).map"
+# Code that the program has mapped itself, past the loader: of its own file it is the program's, within its
+# mapping, also when the place is gone at the last dump; of another file that file's.
+for how in remapped remapped_away remapped_other; do
+	mapped=conf_remapped
+	[ $how = remapped_other ] && mapped=copied
+	claim "names code_that_a_program_has_mapped_itself_$how" "$("$RAW" --sums $how.pb.gz | head -1)" \
+		eval '"$RAW" --sums $how.pb.gz | grep -q "^hot;main;" && ! "$RAW" --functions $how.pb.gz | grep -q "^\[unknown\]" &&
+			test "$(P -traces -focus="^hot$" $how.pb.gz | grep -c "unknown")" = 0 && "$RAW" --mappings $how.pb.gz | grep -q "/$mapped\$"'
+done
 # A killed process's code, by the command: the vdso from its own memory, a program replaced since then by its
 # debug file.
 killed() { # NAME PROGRAM ARGS...

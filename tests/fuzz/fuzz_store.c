@@ -163,10 +163,13 @@ static void make_store(void)
 	store_drop(&s, false);
 }
 
-/* One library can be opened; it is a small ELF file. */
+/* One library can be opened, and what is open once more (core/regular); it is a small ELF file. */
 static int open_fake(int dir, const char *path, int flags, mode_t mode)
 {
-	if (dir != AT_FDCWD || strcmp(path, fuzz.dir) == 0)
+	static const char again[] = "/proc/thread-self/fd/";
+
+	if (dir != AT_FDCWD || strcmp(path, fuzz.dir) == 0 ||
+	    strncmp(path, again, sizeof again - 1) == 0)
 		return __real_sys_openat(dir, path, flags, mode);
 	return strcmp(path, NAMED) == 0 ? fcntl(fuzz.elf, F_DUPFD_CLOEXEC, 3) : -ENOENT;
 }

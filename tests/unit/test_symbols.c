@@ -326,6 +326,132 @@ TEST(symbols_without_a_build_id_need_a_file_older_than_the_profile)
 	done();
 }
 
+#define CRAFTED_AT 0x10000u
+
+/* A file with a symbol table and nothing else: names of symbol i by describe(). */
+static struct symbols_module crafted(char *path, unsigned count,
+				     void (*describe)(unsigned i, Elf64_Sym *symbol, char *name))
+{
+	Elf64_Ehdr head = {.e_ident = {ELFMAG0, ELFMAG1, ELFMAG2, ELFMAG3, ELFCLASS64, ELFDATA2LSB,
+				       EV_CURRENT},
+			   .e_type = ET_DYN,
+			   .e_machine = EM_X86_64,
+			   .e_version = EV_CURRENT,
+			   .e_ehsize = sizeof head,
+			   .e_shentsize = sizeof(Elf64_Shdr),
+			   .e_shnum = 3,
+			   .e_shoff = sizeof head};
+	Elf64_Shdr sections[3] = {{0}};
+	FILE *f = fdopen(mkstemp(path), "w");
+	uint64_t strings = 1;
+	static char name[2 * SYMBOL_NAME_MAX];
+
+	CHECK(f != NULL);
+	sections[1] = (Elf64_Shdr){.sh_type = SHT_SYMTAB,
+				   .sh_link = 2,
+				   .sh_offset = sizeof head + sizeof sections,
+				   .sh_size = count * sizeof(Elf64_Sym),
+				   .sh_entsize = sizeof(Elf64_Sym)};
+	sections[2] = (Elf64_Shdr){.sh_type = SHT_STRTAB,
+				   .sh_offset = sections[1].sh_offset + sections[1].sh_size};
+	CHECK_EQ(fseek(f, (long)sections[1].sh_offset, SEEK_SET), 0);
+	for (unsigned i = 0; i < count; i++) {
+		Elf64_Sym s = {.st_info = ELF64_ST_INFO(STB_GLOBAL, STT_FUNC), .st_shndx = 1};
+
+		describe(i, &s, name);
+		s.st_name = (uint32_t)strings;
+		strings += strlen(name) + 1;
+		CHECK_EQ(fwrite(&s, sizeof s, 1, f), 1);
+	}
+	fputc(0, f);
+	for (unsigned i = 0; i < count; i++) {
+		Elf64_Sym s;
+
+		describe(i, &s, name);
+		CHECK_EQ(fwrite(name, strlen(name) + 1, 1, f), 1);
+	}
+	sections[2].sh_size = strings;
+	rewind(f);
+	CHECK_EQ(fwrite(&head, sizeof head, 1, f), 1);
+	CHECK_EQ(fwrite(sections, sizeof sections, 1, f), 1);
+	fclose(f);
+	return (struct symbols_module){.path = path, .process_realtime_ns = UINT64_MAX};
+}
+
+/* Each is better than the one before. */
+static void describe_alias(unsigned i, Elf64_Sym *s, char *name)
+{
+	s->st_value = CRAFTED_AT;
+	s->st_size = 16;
+	memset(name, 'a', 2000);
+	strcpy(name + 2000 - i / 2, i % 2 ? "a" : "b");
+}
+
+TEST(symbols_with_thousands_of_aliases_take_the_memory_of_one)
+{
+	char path[] = "/tmp/cprof-aliases-XXXXXX";
+	struct symbols_module m = crafted(path, 3000, describe_alias); /* 4 MiB of names */
+	struct arena small = {.max_bytes = 1 << 20};
+	struct address a[] = {{.address = CRAFTED_AT}, {.address = CRAFTED_AT + 15}};
+
+	CHECK_EQ(symbols_resolve(&m, &small, a, 2), 0);
+	CHECK(a[0].name && a[0].name == a[1].name);
+	CHECK_EQ(strlen(a[0].name), 2000 - 1499 + 1);
+	CHECK_EQ(strspn(a[0].name, "a"), 2000 - 1499 + 1);
+	arena_drop(&small);
+	unlink(path);
+}
+
+static void describe_function(unsigned i, Elf64_Sym *s, char *name)
+{
+	s->st_value = CRAFTED_AT + 16 * i;
+	s->st_size = 16;
+	memset(name, 'f', 1900);
+	sprintf(name + 1900, "%u", i);
+}
+
+TEST(symbols_with_endless_names_leave_memory_for_the_rest)
+{
+	char path[] = "/tmp/cprof-names-XXXXXX";
+	struct symbols_module m = crafted(path, 2000, describe_function);
+	struct arena capped = {.max_bytes = 16 << 20};
+	static struct address a[2000];
+	unsigned named = 0;
+
+	for (unsigned i = 0; i < 2000; i++)
+		a[i].address = CRAFTED_AT + 16 * i + 3;
+	CHECK_EQ(symbols_resolve(&m, &capped, a, 2000), 0);
+	for (unsigned i = 0; i < 2000; i++)
+		named += a[i].name != NULL;
+	CHECK(named > 500 && named <= (1 << 20) / 1900);
+	CHECK(strtoul(a[499].name + 1900, NULL, 10) == 499);
+	arena_drop(&capped);
+	unlink(path);
+}
+
+/* Each covers everything and starts a little later, which is better. */
+static void describe_layer(unsigned i, Elf64_Sym *s, char *name)
+{
+	s->st_value = CRAFTED_AT + i;
+	s->st_size = 1 << 20;
+	sprintf(name, "layer%u", i);
+}
+
+TEST(symbols_that_all_cover_everything_end_after_so_many_steps)
+{
+	char path[] = "/tmp/cprof-layers-XXXXXX";
+	struct symbols_module m = crafted(path, 3000, describe_layer);
+	static struct address a[20000];
+
+	for (unsigned i = 0; i < 20000; i++)
+		a[i].address = CRAFTED_AT + 4000 + i;
+	CHECK_EQ(symbols_resolve(&m, &arena, a, 20000), 0);
+	unsigned layer = (unsigned)atoi(a[0].name + strlen("layer"));
+	CHECK(layer > 2000 && layer < 2999); /* of 60 million steps */
+	arena_drop(&arena);
+	unlink(path);
+}
+
 TEST(symbols_out_of_memory_is_an_error)
 {
 	struct symbols_module m = module_of((void *)(uintptr_t)chosen_name);
