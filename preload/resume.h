@@ -24,4 +24,9 @@ void resume_call(void *context);
  * Context: signal. */
 void resume_interrupted(void *context);
 
+/* Does the handler find the number of each system call that this function of the C library makes?  Looks at
+ * its first bytes and at the call for a process with threads, which is behind the other.
+ * Context: own (start-up). */
+bool resume_knows(const void *function);
+
 #endif

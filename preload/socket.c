@@ -5,8 +5,13 @@
 #include <sys/socket.h>
 
 #include "core/sys.h"
+#include "preload/resume.h"
 
 _Atomic bool socket_timed;
+
+/* Provided by the linker for a section whose name is a C identifier. */
+extern const struct socket_row __start_cprof_socket[] __attribute__((visibility("hidden")));
+extern const struct socket_row __stop_cprof_socket[] __attribute__((visibility("hidden")));
 
 static bool has_time_out(int fd, int option)
 {
@@ -17,8 +22,19 @@ static bool has_time_out(int fd, int option)
 	       (tv.tv_sec | tv.tv_usec) != 0;
 }
 
+void socket_learn(void)
+{
+	/* Relaxed: each is only a hint. */
+	atomic_store_explicit(&socket_timed, true, memory_order_relaxed);
+	for (const struct socket_row *r = __start_cprof_socket; r < __stop_cprof_socket; r++)
+		atomic_store_explicit(r->jumps, false, memory_order_relaxed);
+}
+
 void socket_start(void)
 {
+	for (const struct socket_row *r = __start_cprof_socket; r < __stop_cprof_socket; r++)
+		atomic_store_explicit(r->jumps, *r->real && resume_knows(*r->real),
+				      memory_order_relaxed);
 	for (int fd = 0; fd < 3; fd++)
 		if (has_time_out(fd, SO_RCVTIMEO) || has_time_out(fd, SO_SNDTIMEO))
 			socket_learn();

@@ -11,7 +11,8 @@
  *
  * A time-out that was set by other means (inherited beyond the first three descriptors, received from another
  * process) is learnt of when a call is interrupted: the handler has that one made again with the whole
- * time-out (preload/resume).
+ * time-out (preload/resume).  It can do so where it finds the number of the system call in the code of the C
+ * library; a wrapper for which it does not is never a jump (recvfrom in glibc 2.36, all from 2.41 on).
  */
 #ifndef CPROF_PRELOAD_SOCKET_H
 #define CPROF_PRELOAD_SOCKET_H
@@ -23,17 +24,29 @@
 #include "preload/wait.h"
 
 /* Some socket here may have a time-out: one was set, or is on a descriptor that came from elsewhere.  Never
- * false again.  While it is false the kernel restarts the calls that receive, and their wrappers step aside. */
+ * false again. */
 extern _Atomic bool socket_timed;
 
-/* Looks at the first three descriptors, which a program may inherit as sockets with a time-out.
+/* A wrapper that may be a jump, in a linker section. */
+struct socket_row {
+	void **real;
+	_Atomic bool *jumps; /* until socket_learn(): the kernel restarts the call */
+};
+
+/* Looks at the first three descriptors, which a program may inherit as sockets with a time-out, and lets
+ * those wrappers be jumps that resume_knows().
  * Context: own (start-up). */
 void socket_start(void);
 
-/* Context: signal. */
-static inline void socket_learn(void)
+/* There is a socket with a time-out: no wrapper is a jump any more.
+ * Context: signal. */
+void socket_learn(void);
+
+/* Context: wrapper. */
+static inline bool socket_jumps(const _Atomic bool *jumps)
 {
-	atomic_store_explicit(&socket_timed, true, memory_order_relaxed);
+	/* Relaxed: a call that begins before the time-out is set is told from others by the handler. */
+	return __builtin_expect(atomic_load_explicit(jumps, memory_order_relaxed), 1);
 }
 
 /* setsockopt is about to be called.

@@ -2,7 +2,7 @@
 /*
  * Calls on sockets with SO_RCVTIMEO or SO_SNDTIMEO: the kernel restarts them only when they have no
  * time-out, and the time-out begins anew with each call (preload/socket).  A row that receives is a jump
- * to the real function as long as no socket has a time-out; its other half, a function apart, so that the
+ * to the real function as long as no socket has a time-out and the handler can help; its other half, a function apart, so that the
  * compiler can make it one, opens a scope.
  */
 #include <poll.h>
@@ -28,12 +28,18 @@
 		wait_end(&w);                                                                      \
 		return r;                                                                          \
 	}
-#define INTERPOSE_SOCKET(type, name, params, args, option, events)                                 \
+#define SOCKET_ROW(name)                                                                           \
 	INTERPOSE_ROW(name);                                                                       \
+	static _Atomic bool jumps_##name;                                                          \
+	__attribute__((section("cprof_socket"),                                                    \
+		       used)) static const struct socket_row socket_##name = {                     \
+		(void **)&real_##name, &jumps_##name}
+#define INTERPOSE_SOCKET(type, name, params, args, option, events)                                 \
+	SOCKET_ROW(name);                                                                          \
 	SOCKET_SCOPE(type, name, params, args, option, events)                                     \
 	EXPORT type name params                                                                    \
 	{                                                                                          \
-		return socket_may_time() ? timed_##name args : REAL(name) args;                    \
+		return socket_jumps(&jumps_##name) ? REAL(name) args : timed_##name args;          \
 	}
 #define INTERPOSE_RECEIVE(type, name, params, args)                                                \
 	INTERPOSE_SOCKET(type, name, params, args, SO_RCVTIMEO, POLLIN)
@@ -58,7 +64,7 @@ INTERPOSE_SEND(int, sendmmsg, (int fd, struct mmsghdr *m, unsigned count, int fl
  * One that does not wait for all of it is one that receives, as above.
  */
 #define INTERPOSE_WHOLE(name, params, args, rest, how, waits, option, events)                      \
-	INTERPOSE_ROW(name);                                                                       \
+	SOCKET_ROW(name);                                                                          \
 	static __attribute__((noinline)) ssize_t whole_##name params                               \
 	{                                                                                          \
 		struct wait w;                                                                     \
@@ -91,7 +97,8 @@ INTERPOSE_SEND(int, sendmmsg, (int fd, struct mmsghdr *m, unsigned count, int fl
 	}                                                                                          \
 	EXPORT ssize_t name params                                                                 \
 	{                                                                                          \
-		return (waits) || socket_may_time() ? whole_##name args : REAL(name) args;         \
+		return !(waits) && socket_jumps(&jumps_##name) ? REAL(name) args                   \
+							       : whole_##name args;                \
 	}
 INTERPOSE_WHOLE(write, (int fd, const void *buf, size_t n), (fd, buf, n),
 		(fd, (const char *)buf + done, n - done), 0, true, SO_SNDTIMEO, POLLOUT)

@@ -16,7 +16,7 @@ AT_ONCE, EARLY, LATE, TRIES = 12, 5, 60, 3
 
 # These wait anew: a connection to the full queue of a local socket (preload/wrap_socket.c), and what has a time-out
 # that was not set by setsockopt (preload/socket.h).
-LONGER = ("connect", "recv_untold")
+LONGER = ("connect", "recv_untold", "recvfrom_untold", "recvmmsg_untold")
 
 
 def run(way, call, more):

@@ -28,7 +28,7 @@ WAYS = [
 ]
 # These wait anew: a connection to the full queue of a local socket (preload/wrap_socket.c), and what has a time-out
 # that was not set by setsockopt (preload/socket.h).
-LONGER = ("connect", "recv_untold")
+LONGER = ("connect", "recv_untold", "recvfrom_untold", "recvmmsg_untold")
 PLAIN = {"": [], "a": ["-a"], "r": ["-r"]}
 PYTHON = "import time, select; start = time.monotonic(); {}; print('~slept', round((time.monotonic() - start) * 1000))"
 NODE = "const start = Date.now(); setTimeout(() => console.log('~slept', Date.now() - start), 1000)"

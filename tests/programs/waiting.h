@@ -1599,6 +1599,8 @@ static const struct call calls[] = {
 	{"recv_chk", make_recv, wait_recv_chk, NULL, show_text, CANCELS},
 	{"recv_forever", make_sockets, wait_recv, wake_pipe, show_text, CANCELS},
 	{"recv_untold", make_recv_untold, wait_recv, NULL, show_text, CANCELS},
+	{"recvfrom_untold", make_recv_untold, wait_recvfrom, NULL, show_text, CANCELS},
+	{"recvmmsg_untold", make_recv_untold, wait_recvmmsg, NULL, show_text, CANCELS},
 	{"recvfrom", make_recv, wait_recvfrom, NULL, show_text, CANCELS},
 	{"recvfrom_chk", make_recv, wait_recvfrom_chk, NULL, show_text, CANCELS},
 	{"recvmsg", make_recv, wait_recvmsg, NULL, show_text, CANCELS},
