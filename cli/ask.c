@@ -51,7 +51,7 @@ static void forget_store(struct ask *a)
 	if (a->store >= 0)
 		close(a->store);
 	a->store = -1;
-	a->before = a->dumps = a->heard = 0;
+	a->dumps = a->heard = 0;
 }
 
 bool ask_find_store(struct ask *a, const char **ret_why)

@@ -29,7 +29,6 @@ struct ask {
 	int store;		     /* -1: none yet */
 	uint64_t inode;		     /* of the store */
 	uint64_t image_at, image_ns; /* where the library is, and since when we know */
-	uint32_t before;	     /* requests that were answered before we asked */
 	uint32_t dumps;		     /* that were complete then */
 	uint32_t heard;		     /* requests that it had heard when we last asked */
 	uint64_t asked_ns;

@@ -242,7 +242,6 @@ static bool begin(struct dump *d, uint32_t pid)
 
 		reason = without_us;
 		if (j->ask.live.library[0] && ask_find_store(&j->ask, &reason)) {
-			j->ask.before = ASK_WORD(&j->ask, dump.answered);
 			j->ask.dumps = ASK_WORD(&j->ask, dumps);
 			rc = ask_send(&j->ask, &reason);
 		}
@@ -293,7 +292,8 @@ static bool is_answered(struct dump *d, struct job *j)
 	struct store_dump s;
 	char why[512];
 
-	if (j->ask.store < 0 || (int32_t)(ASK_WORD(&j->ask, dump.answered) - j->ask.before) <= 0)
+	/* One that had begun when we asked does not hold what came until then. */
+	if (j->ask.store < 0 || (int32_t)(ASK_WORD(&j->ask, dump.answered) - j->ask.heard) <= 0)
 		return false;
 	if (!orphan_read_dump(j->ask.store, &s) || !ask_read_header(&j->ask, &h))
 		return false;

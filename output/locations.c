@@ -5,6 +5,7 @@
 #include <stdbool.h>
 
 #include "core/sys.h"
+#include "core/process.h"
 #include "core/text.h"
 #include "core/utf8.h"
 #include "output/demangle.h"
@@ -391,12 +392,27 @@ static uint64_t process_began_ns(const struct store_header *h)
 		       : 0;
 }
 
+/* The pid of a dead process comes again.  A minute more: it may have compiled after its last sample. */
+static uint64_t process_ended_ns(const struct store_header *h)
+{
+	/* Relaxed: of a store that nobody writes to, or about now. */
+	uint64_t last = atomic_load_explicit(&h->last_monotonic_ns, memory_order_relaxed);
+	uint64_t lived = last > h->created_monotonic_ns ? last - h->created_monotonic_ns : 0;
+
+	return h->created_realtime_ns + lived + UINT64_C(60000000000);
+}
+
 static int name_by_perf_map(struct locations *l, struct address *addresses, unsigned n)
 {
 	const struct store_header *h = l->view->header;
 	struct perf_map map;
 	const char *why;
-	int rc = perf_map_open(&map, h->pid, h->uid, process_began_ns(h), &why);
+	uint64_t ended = l->in_process ? UINT64_MAX : process_ended_ns(h);
+
+	/* The pid of another PID namespace is somebody else's here. */
+	if (!l->in_process && h->pid_ns != process_pid_ns())
+		return 0;
+	int rc = perf_map_open(&map, h->pid, h->uid, process_began_ns(h), ended, &why);
 
 	if (rc < 0) {
 		if (rc != -ENOENT)

@@ -10,9 +10,12 @@
 #include "core/as_safe.h"
 
 #define BLOCK_BYTES ((size_t)64 << 10) /* longer lines are cut */
+/* Lines times the addresses that they cover: a map of lines that cover everything ends there.  In a true one
+ * a line covers a function, and memory is used again a few times. */
+#define STEPS_MAX UINT64_C(50000000)
 
 int perf_map_open(struct perf_map *m, uint32_t pid, uint32_t uid, uint64_t not_before_realtime_ns,
-		  const char **ret_why)
+		  uint64_t not_after_realtime_ns, const char **ret_why)
 {
 	char path[64];
 	struct text t = TEXT_ON(path);
@@ -34,11 +37,17 @@ int perf_map_open(struct perf_map *m, uint32_t pid, uint32_t uid, uint64_t not_b
 	} else if (rc == 0 && (st.st_mode & S_IWOTH)) {
 		*ret_why = "everybody may write to it";
 		rc = -EPERM;
-	} else if (rc == 0 &&
-		   (uint64_t)st.st_mtim.tv_sec * 1000000000u + (uint64_t)st.st_mtim.tv_nsec <
-			   not_before_realtime_ns) {
-		*ret_why = "it is older than the process";
-		rc = -ESTALE;
+	} else if (rc == 0) {
+		uint64_t written =
+			(uint64_t)st.st_mtim.tv_sec * 1000000000u + (uint64_t)st.st_mtim.tv_nsec;
+
+		if (written < not_before_realtime_ns) {
+			*ret_why = "it is older than the process";
+			rc = -ESTALE;
+		} else if (written > not_after_realtime_ns) {
+			*ret_why = "it is younger than the process";
+			rc = -ESTALE;
+		}
 	}
 	if (rc < 0) {
 		sys_close(fd);
@@ -104,14 +113,14 @@ static ssize_t read_map(const struct perf_map *m, uint64_t at, char *buf, size_t
 /* Notes the place of the name of what one line covers; names are read when the last is known.
  * line_at: offset in the file. */
 static void take_line(const char *line, size_t n, uint64_t line_at, struct address *list,
-		      unsigned count)
+		      unsigned count, uint64_t *left)
 {
 	struct perf_map_line l;
 
 	if (!perf_map_parse(line, n, &l))
 		return;
 	for (unsigned i = addresses_first(list, count, l.start);
-	     i < count && list[i].address < l.start + l.size_bytes; i++) {
+	     i < count && list[i].address < l.start + l.size_bytes && *left; i++, --*left) {
 		list[i].symbol_start = line_at + (uint64_t)(l.name - line);
 		list[i].symbol_rank = l.name_bytes < PERF_MAP_NAME_MAX ? (unsigned)l.name_bytes
 								       : PERF_MAP_NAME_MAX - 1;
@@ -120,12 +129,12 @@ static void take_line(const char *line, size_t n, uint64_t line_at, struct addre
 
 /* All whole lines of [at, end). */
 static void scan(const struct perf_map *m, uint64_t at, uint64_t end, char *block,
-		 struct address *list, unsigned n)
+		 struct address *list, unsigned n, uint64_t *left_steps)
 {
 	bool skip = at > 0; /* in the middle of a line */
 	size_t have = 0;
 
-	while (at < end) {
+	while (at < end && *left_steps) {
 		uint64_t left = end - at;
 		size_t room = BLOCK_BYTES - have, from = 0;
 		ssize_t got = read_map(m, at, block + have, left < room ? left : room);
@@ -139,13 +148,14 @@ static void scan(const struct perf_map *m, uint64_t at, uint64_t end, char *bloc
 			if (block[i] != '\n')
 				continue;
 			if (!skip)
-				take_line(block + from, i - from, block_at + from, list, n);
+				take_line(block + from, i - from, block_at + from, list, n,
+					  left_steps);
 			skip = false;
 			from = i + 1;
 		}
 		if (from == 0 && have == BLOCK_BYTES) { /* a line longer than the block */
 			if (!skip)
-				take_line(block, have, block_at, list, n);
+				take_line(block, have, block_at, list, n, left_steps);
 			skip = true;
 			from = have;
 		}
@@ -181,15 +191,15 @@ static int read_names(const struct perf_map *m, struct arena *a, struct address 
 int perf_map_resolve(const struct perf_map *m, struct arena *a, struct address *list, unsigned n)
 {
 	char *block = arena_alloc(a, BLOCK_BYTES);
-	uint64_t half = PERF_MAP_BYTES_MAX / 2;
+	uint64_t half = PERF_MAP_BYTES_MAX / 2, left = STEPS_MAX;
 
 	if (!block)
 		return -ENOMEM;
 	if (m->size_bytes <= PERF_MAP_BYTES_MAX) {
-		scan(m, 0, m->size_bytes, block, list, n);
+		scan(m, 0, m->size_bytes, block, list, n, &left);
 	} else {
-		scan(m, 0, half, block, list, n);
-		scan(m, m->size_bytes - half, m->size_bytes, block, list, n);
+		scan(m, 0, half, block, list, n, &left);
+		scan(m, m->size_bytes - half, m->size_bytes, block, list, n, &left);
 	}
 	return read_names(m, a, list, n);
 }

@@ -38,11 +38,12 @@ struct perf_map_line {
 	size_t name_bytes; /* at least 1 */
 };
 
-/* Opens the map of a process: its pid in its own PID namespace, its user, and when it began.  0;
- * -ENOENT when there is none; else -errno with *ret_why: a file that is not to be trusted.
+/* Opens the map of a process: its pid in its own PID namespace, its user, when it began and, when it is
+ * dead, ended (UINT64_MAX: it has not).  0; -ENOENT when there is none; else -errno with *ret_why: a file
+ * that is not to be trusted.
  * Context: own (signal-safe).  Allocates: a descriptor.  Locks: none. */
 int perf_map_open(struct perf_map *m, uint32_t pid, uint32_t uid, uint64_t not_before_realtime_ns,
-		  const char **ret_why);
+		  uint64_t not_after_realtime_ns, const char **ret_why);
 void perf_map_close(struct perf_map *m);
 
 /* Names what it can of n addresses.  What cannot be read names nothing; -ENOMEM is the only error.

@@ -28,6 +28,9 @@
 #define NAMES_PART 16u
 #define DELETED	   " (deleted)"
 
+/* What .gnu_debugdata unpacks to; not on the stack of a dumper that may be killed. */
+static struct arena unpacked;
+
 /* Room for two names that are compared; in the arena, since stacks are small. */
 struct scratch {
 	char name[SYMBOL_NAME_MAX], old[SYMBOL_NAME_MAX];
@@ -328,12 +331,17 @@ static int name_from_debug_file(const struct job *j, const struct elf *e)
 
 static int name_from_debug_data(const struct job *j, const struct elf *e)
 {
-	struct arena arena = {.max_bytes = DEBUG_DATA_MEMORY};
 	struct elf inner;
-	int rc = debug_data_open(e, &arena, &inner) == 0 ? name_from(j, &inner) : 0;
 
-	arena_drop(&arena);
+	unpacked.max_bytes = DEBUG_DATA_MEMORY;
+	int rc = debug_data_open(e, &unpacked, &inner) == 0 ? name_from(j, &inner) : 0;
+	symbols_forget();
 	return rc == -ENOMEM ? rc : 0;
+}
+
+void symbols_forget(void)
+{
+	arena_drop(&unpacked);
 }
 
 /* All that an open file of the recorded build can say. */

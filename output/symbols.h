@@ -44,4 +44,8 @@ struct symbols_module {
 int symbols_resolve(struct symbols_module *m, struct arena *a, struct address *addresses,
 		    unsigned n);
 
+/* Gives back what a symbols_resolve() that was killed in the middle has left.
+ * Context: signal.  Locks: none. */
+void symbols_forget(void);
+
 #endif

@@ -10,6 +10,7 @@
 #include "core/sys.h"
 #include "core/text.h"
 #include "output/export.h"
+#include "output/symbols.h"
 #include "preload/dumper.h"
 #include "preload/host.h"
 #include "preload/recorder.h"
@@ -98,6 +99,7 @@ static void nap(long us)
 static struct {
 	struct store *store;
 	struct arena arena; /* here, so that the memory of a killed dumper can be given back */
+	uint32_t answered;  /* the requests that there were when it began */
 	int result;
 	char problem[384];
 	char told[384]; /* the last line said, "" after a dump that worked */
@@ -155,13 +157,11 @@ static void publish(uint32_t answered, int rc, const struct export_result *resul
 static void fail(int rc, const char *problem)
 {
 	note_problem(problem);
-	publish(job.store ? store_requests(job.store) : 0, rc, NULL);
+	publish(job.answered, rc, NULL);
 }
 
 static void write_files(void *unused)
 {
-	/* Before anything is read: who asks from now on has the next dump. */
-	uint32_t answered = store_requests(job.store);
 	struct store_view view;
 	struct export_result result = {0};
 	const char *const comments[] = {recorder_remark(), NULL};
@@ -178,16 +178,18 @@ static void write_files(void *unused)
 	};
 
 	(void)unused;
+	/* Before anything is read: who asks from now on has the next dump. */
+	job.answered = store_requests(job.store);
 	store_view_of(job.store, &view);
 	job.result = export_dump(&view, &request, commit, job.store, &result);
 	if (job.result < 0) {
 		note_problem(result.problem);
-		publish(answered, job.result, &result);
+		publish(job.answered, job.result, &result);
 		return;
 	}
 	job.told[0] = '\0';
 	store_window(job.store, request.now_realtime_ns, request.now_monotonic_ns);
-	publish(answered, 0, &result);
+	publish(job.answered, 0, &result);
 }
 
 /* What the dump itself has used is ours, not the interrupted function's: the tick that is pending
@@ -258,6 +260,7 @@ static void launch(void)
 		nap(50);
 		job.store = recorder_store();
 	}
+	job.answered = job.store ? store_requests(job.store) : 0;
 	if (job.store && !atomic_load_explicit(&in_place_only, memory_order_relaxed))
 		r = dumper_start(dump_there);
 	if (r >= 0) {
@@ -272,6 +275,7 @@ static void launch(void)
 static void replace_lost_dumper(void)
 {
 	arena_drop(&job.arena);
+	symbols_forget();
 	if (!atomic_load_explicit(&in_place_only, memory_order_relaxed)) {
 		fail(-EINTR, "the process that wrote a dump was killed");
 		say_problem();

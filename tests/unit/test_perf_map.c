@@ -143,7 +143,7 @@ static const char *why;
 
 static int open_own(struct perf_map *m, uint64_t not_before)
 {
-	int rc = perf_map_open(m, (uint32_t)getpid(), geteuid(), not_before, &why);
+	int rc = perf_map_open(m, (uint32_t)getpid(), geteuid(), not_before, UINT64_MAX, &why);
 
 	if (rc == 0)
 		perf_map_close(m);
@@ -166,7 +166,7 @@ TEST(perf_map_of_the_process_is_opened)
 	struct perf_map m;
 
 	write_own("1000 10 f\n", 0644);
-	CHECK_EQ(perf_map_open(&m, (uint32_t)getpid(), geteuid(), 0, &why), 0);
+	CHECK_EQ(perf_map_open(&m, (uint32_t)getpid(), geteuid(), 0, UINT64_MAX, &why), 0);
 	CHECK_STR(name_in(&m, 0x1000), "f");
 	perf_map_close(&m);
 	CHECK_EQ(unlink(path), 0);
@@ -186,11 +186,15 @@ TEST(perf_map_that_is_not_to_be_trusted_is_refused_and_says_why)
 	CHECK_EQ(open_own(&m, UINT64_C(1000000000001)), -ESTALE);
 	CHECK_STR(why, "it is older than the process");
 	CHECK_EQ(open_own(&m, UINT64_C(1000000000000)), 0);
+	CHECK_EQ(perf_map_open(&m, (uint32_t)getpid(), geteuid(), 0, UINT64_C(999999999999), &why),
+		 -ESTALE);
+	CHECK_STR(why, "it is younger than the process");
 	if (geteuid() == 0) {
 		CHECK_EQ(chown(path, 12345, 12345), 0);
 		CHECK_EQ(open_own(&m, 0), -EPERM);
 		CHECK_STR(why, "it belongs to another user");
-		CHECK_EQ(perf_map_open(&m, (uint32_t)getpid(), 12345, 0, &why), 0); /* its own */
+		CHECK_EQ(perf_map_open(&m, (uint32_t)getpid(), 12345, 0, UINT64_MAX, &why),
+			 0); /* its own */
 		perf_map_close(&m);
 	}
 	CHECK_EQ(unlink(path), 0);
@@ -201,6 +205,27 @@ TEST(perf_map_that_is_not_to_be_trusted_is_refused_and_says_why)
 	CHECK_EQ(symlink("/etc/passwd", path), 0);
 	CHECK_EQ(open_own(&m, 0), -ELOOP);
 	CHECK_EQ(unlink(path), 0);
+}
+
+TEST(perf_map_whose_lines_cover_everything_ends)
+{
+	static const char line[] = "0 7fffffffffffffff all\n";
+	enum { ADDRESSES = 100000, LINES = 100000 };
+	struct address *list = calloc(ADDRESSES, sizeof *list);
+	char *text = malloc(LINES * (sizeof line - 1));
+	struct perf_map m = {.fd = -1, .image = text, .size_bytes = LINES * (sizeof line - 1)};
+
+	for (size_t i = 0; i < LINES; i++)
+		memcpy(text + i * (sizeof line - 1), line, sizeof line - 1);
+	for (unsigned i = 0; i < ADDRESSES; i++)
+		list[i].address = 16 * i;
+	alarm(50); /* 10^10 steps would take longer */
+	CHECK_EQ(perf_map_resolve(&m, &arena, list, ADDRESSES), 0);
+	alarm(0);
+	CHECK_STR(list[ADDRESSES / 2].name, "all");
+	arena_drop(&arena);
+	free(list);
+	free(text);
 }
 
 TEST(perf_map_of_a_huge_file_reads_its_beginning_and_its_end)
@@ -215,7 +240,7 @@ TEST(perf_map_of_a_huge_file_reads_its_beginning_and_its_end)
 	CHECK_EQ(pwrite(fd, "\n1000 10 middle\n", 16, size / 2), 16); /* a hole on both sides */
 	CHECK_EQ(pwrite(fd, last, sizeof last - 1, size), sizeof last - 1);
 	close(fd);
-	CHECK_EQ(perf_map_open(&m, (uint32_t)getpid(), geteuid(), 0, &why), 0);
+	CHECK_EQ(perf_map_open(&m, (uint32_t)getpid(), geteuid(), 0, UINT64_MAX, &why), 0);
 	struct address a[] = {{.address = 0x1000}, {.address = 0x1010}};
 	CHECK_EQ(perf_map_resolve(&m, &arena, a, 2), 0);
 	CHECK_STR(a[0].name ? a[0].name : "(none)", "first");
@@ -231,7 +256,7 @@ TEST(perf_map_that_is_cut_meanwhile_names_nothing)
 	struct perf_map m;
 
 	write_own("1000 10 f\n", 0644);
-	CHECK_EQ(perf_map_open(&m, (uint32_t)getpid(), geteuid(), 0, &why), 0);
+	CHECK_EQ(perf_map_open(&m, (uint32_t)getpid(), geteuid(), 0, UINT64_MAX, &why), 0);
 	CHECK_EQ(truncate(path, 0), 0);
 	CHECK_STR(name_in(&m, 0x1000), "(none)");
 	perf_map_close(&m);
