@@ -410,7 +410,7 @@ static int name_by_perf_map(struct locations *l, struct address *addresses, unsi
 	uint64_t ended = l->in_process ? UINT64_MAX : process_ended_ns(h);
 
 	/* The pid of another PID namespace is somebody else's here. */
-	if (!l->in_process && h->pid_ns != process_pid_ns())
+	if (!l->in_process && h->pid_ns && h->pid_ns != process_pid_ns())
 		return 0;
 	int rc = perf_map_open(&map, h->pid, h->uid, process_began_ns(h), ended, &why);
 
