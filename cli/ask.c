@@ -62,9 +62,9 @@ bool ask_find_store(struct ask *a, const char **ret_why)
 	if (!a->live.store[0] || (a->store >= 0 && a->inode == a->live.store_inode))
 		return true;
 	fd = live_open_store(&a->live, O_RDWR);
+	forget_store(a); /* another image's */
 	if (fd < 0)
-		return true; /* not reachable from here: as if there were none */
-	forget_store(a);     /* another image's */
+		return true; /* see why_not_now() */
 	a->store = fd;
 	a->inode = a->live.store_inode;
 	if (!ask_read_header(a, &h)) {
@@ -123,6 +123,9 @@ static bool hold(struct ask *a, uint64_t *ret_until)
 static const char *why_not_now(struct ask *a, uint64_t *ret_until)
 {
 	static const char leaving[] = "it is about to execute another program; try again";
+	static const char unheld[] =
+		"its store cannot be opened from here, so it can be asked only while all of it "
+		"sleeps; try again";
 	static const char starting[] = "it has just started; try again";
 
 	*ret_until = UINT64_MAX;
@@ -136,8 +139,13 @@ static const char *why_not_now(struct ask *a, uint64_t *ret_until)
 	note_image(a);
 	if (now_ns() < a->image_ns + SETTLED_NS)
 		return starting;
-	if (!live_rests(&a->live) && now_ns() < a->image_ns + NS)
-		return starting;
+	if (!live_rests(&a->live)) {
+		/* It uses its CPU, or it would have none: it may exec at any time, and cannot be held. */
+		if (a->live.store[0])
+			return unheld;
+		if (now_ns() < a->image_ns + NS)
+			return starting;
+	}
 	/* That has taken a moment. */
 	return live_again(&a->live) && live_is_at_work(&a->live) ? NULL : leaving;
 }

@@ -158,13 +158,13 @@ static int read_maps(struct live *l)
 	errno = 0;
 	while ((n = getline(&line, &size, f)) > 0) {
 		char permissions[8];
-		uint64_t inode, start;
+		uint64_t inode, start, end;
 		int at = 0;
 
 		if (line[n - 1] == '\n')
 			line[n - 1] = '\0';
-		if (sscanf(line, "%" SCNx64 "-%*x %7s %*x %*x:%*x %" SCNu64 " %n", &start,
-			   permissions, &inode, &at) != 3 ||
+		if (sscanf(line, "%" SCNx64 "-%" SCNx64 " %7s %*x %*x:%*x %" SCNu64 " %n", &start,
+			   &end, permissions, &inode, &at) != 4 ||
 		    at == 0 || line[at] != '/')
 			continue;
 		if (permissions[2] == 'x' && is_library(line + at)) {
@@ -173,6 +173,8 @@ static int read_maps(struct live *l)
 		} else if (permissions[1] == 'w' && permissions[3] == 's' && is_store(line + at)) {
 			snprintf(l->store, sizeof l->store, "%s", line + at);
 			l->store_inode = inode;
+			l->store_at = start;
+			l->store_end = end;
 		}
 	}
 	int e = ferror(f) ? errno : 0;
@@ -346,20 +348,17 @@ bool live_again(struct live *l)
 	return read_status(l, &parent) && !(l->state == 'Z' && l->threads <= 1) && l->state != 'X';
 }
 
-int live_open_store(const struct live *l, int flags)
+/* A regular file, of this inode unless that is 0.  O_PATH first: whatever its owner has put there
+ * instead is not opened. */
+static int open_regular(const char *path, int path_flags, uint64_t inode, int flags)
 {
-	char path[PATH_MAX + 64], self[64];
+	int place = open(path, O_PATH | O_CLOEXEC | path_flags), fd;
+	char self[64];
 	struct stat st;
-	int fd = -ENOENT;
 
-	if (!l->store[0])
-		return -ENOENT;
-	/* O_PATH first: whatever its owner has put there instead is not opened. */
-	snprintf(path, sizeof path, "%s/root%s", l->proc, l->store);
-	int place = open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
 	if (place < 0)
 		return -errno;
-	if (fstat(place, &st) < 0 || !S_ISREG(st.st_mode) || st.st_ino != l->store_inode) {
+	if (fstat(place, &st) < 0 || !S_ISREG(st.st_mode) || (inode && st.st_ino != inode)) {
 		close(place);
 		return -ESTALE;
 	}
@@ -369,6 +368,23 @@ int live_open_store(const struct live *l, int flags)
 		fd = -errno;
 	close(place);
 	return fd;
+}
+
+int live_open_store(const struct live *l, int flags)
+{
+	char path[PATH_MAX + 64];
+	int fd, mapped;
+
+	if (!l->store[0])
+		return -ENOENT;
+	snprintf(path, sizeof path, "%s/root%s", l->proc, l->store);
+	fd = open_regular(path, O_NOFOLLOW, l->store_inode, flags);
+	if (fd >= 0)
+		return fd;
+	snprintf(path, sizeof path, "%s/map_files/%" PRIx64 "-%" PRIx64, l->proc, l->store_at,
+		 l->store_end);
+	mapped = open_regular(path, 0, 0, flags);
+	return mapped >= 0 ? mapped : fd;
 }
 
 /* The number of the system call that it waits in, -1 when it runs or that may not be known. */

@@ -230,9 +230,9 @@ static void show_live(struct status *s, const struct live *p)
 		show_environment(&p->settings);
 		if (p->store[0])
 			line("store:", "%s: %s", p->store,
-			     rc == -ENOENT ? "its parent's"
-			     : fd < 0	   ? "cannot be opened from here"
-					   : why);
+			     fd < 0	     ? "cannot be opened from here"
+			     : rc == -ENOENT ? "its parent's"
+					     : why);
 		else
 			line("store:", "none: nothing was sampled yet (it used no CPU time, or cpu "
 				       "is off),");

@@ -169,6 +169,28 @@ wait_for 5 ready $storeless
 expect dump_of_a_process_whose_store_is_no_file_writes 0 "$C" dump $storeless
 claim dump_without_store_prints_the_new_file "$(cat "$scratch/out")" test "$(cat "$scratch/out")" = "$out/burn-two.$storeless.cpu.1.pb.gz"
 
+# Where the file of the store was removed, exec cannot be held: unless root finds it through the mapping,
+# who never sleeps is left alone.
+printf 'volatile long x; int main(void) { for (;;) x++; }\n' | gcc -x c -o "$scratch/spin" -
+bare=
+[ "$(id -u)" = 0 ] && bare="setpriv --bounding-set=-all"
+start $bare "$scratch/spin"
+spinning=$pid
+spins() { has_store $spinning && grep -q '^spin$' /proc/$spinning/comm && grep -q "/$spinning[.].*store" /proc/$spinning/maps; }
+wait_for 5 spins
+rm "$CPROF_STORE_DIR/$spinning".*.store
+expect dump_refuses_a_busy_process_whose_store_is_gone 1 $bare "$C" dump --timeout 2 $spinning
+said dump_says_that_the_store_cannot_be_opened 'its store cannot be opened'
+expect status_of_a_process_whose_store_is_gone 0 $bare "$C" status $spinning
+shown status_says_that_the_store_cannot_be_opened 'cannot be opened from here'
+if "$C" status $spinning | grep -q '^samples:'; then
+	expect dump_by_root_finds_a_store_that_is_gone 0 "$C" dump $spinning
+	claim dump_by_root_prints_the_file "$(cat "$scratch/out")" test -s "$out/spin.$spinning.cpu.1.pb.gz"
+else
+	echo "skip dump_by_root_finds_a_store_that_is_gone: /proc/PID/map_files may not be opened"
+fi
+{ kill -9 $spinning; wait $spinning; } 2> /dev/null
+
 # A store of another version has other places: nothing may be written there.
 start "$scratch/burn-two" slowly
 foreign=$pid
