@@ -29,6 +29,7 @@
 #include "cli/live.h"
 #include "cli/orphan.h"
 #include "cli/program.h"
+#include "core/process.h"
 #include "core/text.h"
 
 #define PROF	     (UINT64_C(1) << (SIGPROF - 1))
@@ -495,6 +496,12 @@ static int run(int argc, char **argv)
 	}
 	if (words == 0)
 		return usage_error(&command_dump, "no PID or NAME given");
+	if (!process_has_own_proc()) {
+		say("dump: /proc is missing or of another PID namespace, so the wrong process "
+		    "could "
+		    "be hit; mount a /proc of this one");
+		return EXIT_FAILED;
+	}
 	for (int i = 1; i <= words; i++) {
 		if (text_parse_u64(argv[i], strlen(argv[i]), &pid) == 0 && pid <= INT32_MAX)
 			d.failed |= !begin(&d, (uint32_t)pid);

@@ -35,7 +35,7 @@ struct row {
 	char on[64];
 	uint32_t pid;
 	enum state state;
-	uint64_t age_ns, disk_bytes, samples, lost, inode;
+	uint64_t age_ns, created_ns, disk_bytes, samples, lost, inode;
 	bool has_store;
 };
 
@@ -66,6 +66,7 @@ static void describe(struct row *r, const struct orphan *o)
 	r->samples = orphan_sum(o).samples;
 	r->lost = losses_total(h);
 	r->inode = o->inode;
+	r->created_ns = h->created_realtime_ns;
 	r->has_store = true;
 }
 
@@ -114,14 +115,6 @@ static bool is_mapped(const struct list *l, uint64_t inode)
 	return false;
 }
 
-static bool may_be_alive(uint32_t pid, uint64_t ticks)
-{
-	uint64_t is;
-	int rc = process_start_ticks(pid, &is);
-
-	return rc == 0 ? is == ticks : rc != -ESRCH;
-}
-
 static enum state state_of(const struct orphan *o, const struct orphan_file *f)
 {
 	const struct store_header *h = o->header;
@@ -144,10 +137,10 @@ static bool may_go(const struct list *l, const struct row *r, const struct orpha
 	case KILLED:
 	case FINISHED:
 		return true;
-	case OTHER_BOOT: /* or of another machine, that shares the directory */
-		return r->age_ns > DAY_NS;
+	case OTHER_BOOT: /* what is newer may live, see core/run_sweep.c */
+		return r->age_ns > DAY_NS && r->created_ns < process_boot_realtime_ns();
 	case UNREADABLE:
-		return r->age_ns > DAY_NS && !may_be_alive(f->pid, f->start_ticks) &&
+		return r->age_ns > DAY_NS && !process_may_be_alive(f->pid, f->start_ticks) &&
 		       !is_mapped(l, r->inode);
 	default:
 		return false;

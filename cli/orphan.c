@@ -167,12 +167,10 @@ bool orphan_is_elsewhere(const struct orphan *o)
 bool orphan_is_alive(const struct orphan *o)
 {
 	uint32_t pid = o->header->pid;
-	uint64_t ticks;
 
 	if (pid == 0 || pid > INT32_MAX || !orphan_is_this_boot(o) || orphan_is_elsewhere(o))
 		return false;
-	int rc = process_start_ticks(pid, &ticks);
-	return rc == 0 ? ticks == o->header->start_ticks : rc != -ESRCH;
+	return process_may_be_alive(pid, o->header->start_ticks);
 }
 
 uint64_t orphan_end_ns(const struct orphan *o)

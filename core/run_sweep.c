@@ -28,7 +28,7 @@ struct candidate {
 /* Not on the stack, which may be an alternate one of 8 KiB; there is one caller at a time. */
 static struct sweep {
 	const struct store_identity *self;
-	uint64_t now_ns;
+	uint64_t now_ns, boot_ns;
 	unsigned living; /* start times asked for */
 	unsigned removed;
 	uint64_t dead;			   /* that are not finished */
@@ -71,14 +71,9 @@ static bool parse_name(const char *s, uint32_t *ret_pid, uint64_t *ret_ticks)
 /* By what this PID namespace knows of the name's pid. */
 static bool may_be_alive(struct sweep *w, uint32_t pid, uint64_t ticks)
 {
-	uint64_t is;
-
 	if (sys_kill((int)pid, 0) == -ESRCH)
 		return false;
-	if (w->living++ >= LIVING_PIDS)
-		return true;
-	int rc = process_start_ticks(pid, &is);
-	return rc == 0 ? is == ticks : rc != -ESRCH;
+	return w->living++ >= LIVING_PIDS || process_may_be_alive(pid, ticks);
 }
 
 static bool read_header(struct sweep *w, int dir, const char *name, uint64_t *ret_mtime_ns)
@@ -120,7 +115,9 @@ static enum fate fate_of(struct sweep *w, int dir, const char *name, uint64_t *r
 	if (!(h->boot_id[0] | h->boot_id[1]) || !(self->boot_id[0] | self->boot_id[1]))
 		return STAYS;
 	if (h->boot_id[0] != self->boot_id[0] || h->boot_id[1] != self->boot_id[1])
-		return is_old ? DEAD : STAYS; /* before the last boot, or on another machine */
+		/* Before the last boot.  What is newer may live: on another machine, or in a container
+		 * that has a boot_id of its own. */
+		return is_old && h->created_realtime_ns < w->boot_ns ? DEAD : STAYS;
 	if (!h->pid_ns || h->pid_ns != self->pid_ns)
 		return STAYS; /* in another container; its pid says nothing here */
 	/* Relaxed: its owner is dead. */
@@ -193,6 +190,7 @@ void run_sweep(const char *dir, const struct store_identity *self, uint64_t keep
 		return;
 	w->self = self;
 	w->now_ns = sys_clock_ns(CLOCK_REALTIME);
+	w->boot_ns = process_boot_realtime_ns();
 	w->living = w->removed = w->count = 0;
 	w->dead = 0;
 	read_directory(w, fd);

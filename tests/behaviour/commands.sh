@@ -272,7 +272,7 @@ claim ls_columns_are_aligned "$(cat "$scratch/out")" awk 'NR == 1 { at = index($
 # Stores that somebody else has put there.
 store=$(ls "$CPROF_STORE_DIR/$victim".*.store)
 python3 - "$store" "$CPROF_STORE_DIR" <<-'PY'
-	import os, struct, sys
+	import os, struct, sys, time
 	data = bytearray(open(sys.argv[1], "rb").read())
 	ticks = struct.unpack_from("<Q", data, 32)[0]
 	def put(name, d):
@@ -286,6 +286,12 @@ python3 - "$store" "$CPROF_STORE_DIR" <<-'PY'
 	old = bytearray(data)
 	struct.pack_into("<I", old, 8, 2)
 	put("4194300.1.store", old)
+	# Of another boot id: made before this machine was booted, and after, as in a container or elsewhere.
+	for pid, created in (4194295, 10**18), (4194296, time.time_ns()):
+	    other = bytearray(data)
+	    struct.pack_into("<I", other, 24, pid)
+	    struct.pack_into("<QQQ", other, 40, created, 0, 1)
+	    put("%d.%d.store" % (pid, ticks), other)
 	os.symlink("/etc/passwd", os.path.join(sys.argv[2], "4194299.1.store"))
 	os.mkfifo(os.path.join(sys.argv[2], "4194298.1.store"))
 	os.mkdir(os.path.join(sys.argv[2], "4194297.1.store"))
@@ -346,11 +352,14 @@ expect status_of_noise_fails 1 "$C" status "$scratch/burn.c"
 
 # ---- ls --clean ----
 touch -d '2 days ago' "$CPROF_STORE_DIR/4194303.1.store"
+touch -d '2 days ago' "$CPROF_STORE_DIR"/419429[56].*.store
 expect ls_clean_exits_0 0 "$C" ls --clean
 shown ls_clean_says_what_it_removes "^removed $store \(burn-two, killed"
 claim ls_clean_removes_the_killed "$(ls "$CPROF_STORE_DIR")" test ! -e "$store"
 claim ls_clean_removes_what_is_old_and_unreadable "$(ls "$CPROF_STORE_DIR")" test ! -e "$CPROF_STORE_DIR/4194303.1.store"
 claim ls_clean_leaves_what_is_new_and_unreadable "removed" test -e "$CPROF_STORE_DIR/4194300.1.store"
+claim ls_clean_removes_what_was_before_the_last_boot "$(ls "$CPROF_STORE_DIR")" sh -c "! ls '$CPROF_STORE_DIR'/4194295.* 2> /dev/null"
+claim ls_clean_leaves_what_may_live_under_another_boot_id "removed" sh -c "ls '$CPROF_STORE_DIR'/4194296.* > /dev/null"
 claim ls_clean_leaves_the_running "$(ls "$CPROF_STORE_DIR")" sh -c "ls '$CPROF_STORE_DIR/$busy'.*.store '$CPROF_STORE_DIR/$waiting'.*.store > /dev/null"
 expect ls_clean_again_has_nothing_to_do 0 "$C" ls --clean
 shown ls_clean_says_that_there_is_nothing '^nothing to remove'
@@ -441,6 +450,8 @@ if [ "$(id -u)" = 0 ]; then
 			claim dump_names_the_file_by_the_inner_pid "$(cat "$scratch/out")" grep -q '/burn-two.1.cpu.1.pb.gz$' "$scratch/out"
 			"$C" ls > "$scratch/out"
 			shown ls_shows_what_runs_in_a_pid_namespace "^burn-two +$inner +running"
+			expect dump_refuses_a_proc_of_another_pid_namespace 1 unshare -pf "$C" dump $busy
+			said dump_says_that_proc_is_another 'of another PID namespace'
 		else
 			not_ok dump_reaches_into_a_pid_namespace "no store of pid 1 came"
 		fi
