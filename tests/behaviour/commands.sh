@@ -302,6 +302,14 @@ shown ls_names_a_hostile_program_harmlessly 'evil +4194301 +killed'
 shown ls_shows_a_store_of_another_version '^\? +4194300 +unreadable .*another version'
 shown ls_shows_a_damaged_store '^\? +4194302 +unreadable'
 claim ls_leaves_out_what_is_no_file "$(cat "$scratch/out")" sh -c "! grep -qE ' 419429[789] ' '$scratch/out'"
+evil=$scratch/$'evil\e[31m'
+mkdir "$evil"
+echo noise > "$evil/noise"
+cp "$CPROF_STORE_DIR/$busy".*.store "$evil/living"
+for file in noise living; do
+	expect recover_refuses_${file}_in_a_hostile_directory 1 "$C" recover "$evil/$file"
+	claim recover_prints_no_control_characters_of_$file "$(cat -v "$scratch/err")" printable "$scratch/err"
+done
 crashed=0
 for seed in $(seq 1 "${COMMANDS_DAMAGED:-12}"); do
 	python3 - "$store" "$CPROF_STORE_DIR/4194302.1.store" $seed <<-'PY'
