@@ -35,7 +35,7 @@ struct row {
 	char on[64];
 	uint32_t pid;
 	enum state state;
-	uint64_t age_ns, created_ns, disk_bytes, samples, lost, inode;
+	uint64_t age_ns, disk_bytes, samples, lost, inode;
 	bool has_store;
 };
 
@@ -66,7 +66,6 @@ static void describe(struct row *r, const struct orphan *o)
 	r->samples = orphan_sum(o).samples;
 	r->lost = losses_total(h);
 	r->inode = o->inode;
-	r->created_ns = h->created_realtime_ns;
 	r->has_store = true;
 }
 
@@ -121,9 +120,11 @@ static enum state state_of(const struct orphan *o, const struct orphan_file *f)
 
 	if (h->pid != f->pid || h->start_ticks != f->start_ticks)
 		return UNREADABLE; /* it is not what its name says */
+	if (orphan_is_elsewhere(o))
+		return ELSEWHERE;
 	if (!orphan_is_this_boot(o))
 		return OTHER_BOOT;
-	if (orphan_is_elsewhere(o) || !h->pid_ns || !(h->boot_id[0] | h->boot_id[1]))
+	if (!h->pid_ns || !(h->boot_id[0] | h->boot_id[1]))
 		return ELSEWHERE;
 	if (orphan_is_alive(o))
 		return BEFORE_EXEC;
@@ -137,8 +138,8 @@ static bool may_go(const struct list *l, const struct row *r, const struct orpha
 	case KILLED:
 	case FINISHED:
 		return true;
-	case OTHER_BOOT: /* what is newer may live, see core/run_sweep.c */
-		return r->age_ns > DAY_NS && r->created_ns < process_boot_realtime_ns();
+	case OTHER_BOOT:
+		return r->age_ns > DAY_NS;
 	case UNREADABLE:
 		return r->age_ns > DAY_NS && !process_may_be_alive(f->pid, f->start_ticks) &&
 		       !is_mapped(l, r->inode);
@@ -285,8 +286,8 @@ const struct command command_ls = {
 		"  before-exec  what a running process had recorded before it called exec\n"
 		"  killed       its profile can be had: cprof recover\n"
 		"  finished     all of it is in files\n"
-		"  elsewhere    of another PID namespace: whether it runs cannot be seen from "
-		"here\n"
+		"  elsewhere    of another container or machine: whether it runs cannot be seen "
+		"from here\n"
 		"  other-boot, unreadable\n"
 		"\n"
 		"  --clean  removes, instead, the stores of processes that have ended, with what "

@@ -161,7 +161,9 @@ bool orphan_is_elsewhere(const struct orphan *o)
 {
 	uint64_t here = process_pid_ns();
 
-	return orphan_is_this_boot(o) && here && o->header->pid_ns && o->header->pid_ns != here;
+	if (!orphan_is_this_boot(o))
+		return o->header->created_realtime_ns >= process_boot_realtime_ns();
+	return here && o->header->pid_ns && o->header->pid_ns != here;
 }
 
 bool orphan_is_alive(const struct orphan *o)

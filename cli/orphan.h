@@ -43,8 +43,9 @@ int orphan_open_at(struct orphan *o, int dir, const char *name, char why[256]);
 int orphan_from_fd(struct orphan *o, int fd, char why[256]);
 void orphan_close(struct orphan *o);
 
-/* Its process is of another PID namespace (a container that shares the directory), so that whether it
- * runs cannot be seen from here.
+/* Its process is of another PID namespace (a container that shares the directory), or of another boot id
+ * and not older than this boot (a container that has its own, another machine), so that whether it runs
+ * cannot be seen from here.
  * Context: own.  Allocates: no.  Locks: none. */
 bool orphan_is_elsewhere(const struct orphan *o);
 

@@ -86,7 +86,7 @@ static int recover(const struct recover *r, const char *path, const char *shown,
 	puts(result.path);
 	if (elsewhere && !r->keep)
 		say("recover: %s: stays: process %" PRIu32
-		    " is of another PID namespace and may be running",
+		    " is of another PID namespace or machine and may be running",
 		    shown, h->pid);
 	if (goes && unlink(path) < 0) {
 		say("recover: %s: the profile is written, but the store stays: %s", shown,

@@ -281,8 +281,9 @@ static void show_file(void *opaque, const char *path)
 		puts("");
 	line("program:", "%s (%s)", h->program, h->exe);
 	line("process:", "%u, %s", h->pid,
-	     elsewhere	? "of another PID namespace: whether it runs cannot be seen from here"
-	     : alive	? "running"
+	     elsewhere ? "of another PID namespace or machine: whether it runs cannot be seen from "
+			 "here"
+	     : alive   ? "running"
 	     : finished ? "has ended, and all of it is in files"
 			: "has ended without writing all");
 	line("", "store last grew %s ago",

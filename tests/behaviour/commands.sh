@@ -300,6 +300,8 @@ expect ls_survives_hostile_stores 0 "$C" ls
 claim ls_prints_no_control_characters "there is one" printable "$scratch/out"
 shown ls_names_a_hostile_program_harmlessly 'evil +4194301 +killed'
 shown ls_shows_a_store_of_another_version '^\? +4194300 +unreadable .*another version'
+shown ls_shows_what_was_before_the_last_boot '4194295 +other-boot'
+shown ls_shows_what_may_live_under_another_boot_id '4194296 +elsewhere'
 shown ls_shows_a_damaged_store '^\? +4194302 +unreadable'
 claim ls_leaves_out_what_is_no_file "$(cat "$scratch/out")" sh -c "! grep -qE ' 419429[789] ' '$scratch/out'"
 evil=$scratch/$'evil\e[31m'

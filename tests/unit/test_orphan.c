@@ -89,8 +89,10 @@ TEST(orphan_tells_what_is_in_a_store)
 	CHECK_STR(kinds, "nothing");
 	o.header->pid_ns++;
 	CHECK(orphan_is_elsewhere(&o) && !orphan_is_alive(&o));
-	o.header->boot_id[0]++;
-	CHECK(!orphan_is_this_boot(&o) && !orphan_is_elsewhere(&o));
+	o.header->boot_id[0]++; /* of a container with a boot id of its own, or before this boot */
+	CHECK(!orphan_is_this_boot(&o) && orphan_is_elsewhere(&o) && !orphan_is_alive(&o));
+	o.header->created_realtime_ns = process_boot_realtime_ns() - 1000000000;
+	CHECK(!orphan_is_this_boot(&o) && !orphan_is_elsewhere(&o) && !orphan_is_alive(&o));
 	orphan_close(&o);
 	end();
 }

@@ -270,7 +270,7 @@ static void no_boot(struct store_header *h)
 static void other_boot(struct store_header *h)
 {
 	h->boot_id[0]++;
-	h->created_realtime_ns = process_boot_realtime_ns() - 1;
+	h->created_realtime_ns = process_boot_realtime_ns() - 1000000000;
 }
 
 /* A container with a boot_id of its own, or another machine. */
