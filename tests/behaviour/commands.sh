@@ -156,6 +156,53 @@ else
 	echo "skip dump_refuses_a_zombie: none came to be"
 fi
 
+# Where kcmp is refused, as in Docker, a dumper is known by its name: it is none of those who are asked.
+cat > "$scratch/nokcmp.c" <<-'C'
+	#include <errno.h>
+	#include <linux/filter.h>
+	#include <linux/seccomp.h>
+	#include <stddef.h>
+	#include <sys/prctl.h>
+	#include <sys/syscall.h>
+	#include <unistd.h>
+	int main(int argc, char **argv)
+	{
+		struct sock_filter f[] = {
+			BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+			BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_kcmp, 0, 1),
+			BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
+			BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+		};
+		struct sock_fprog p = {4, f};
+
+		if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 || prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &p) < 0)
+			return 77;
+		execv(argv[1], argv + 1);
+		return 1;
+	}
+C
+gcc -o "$scratch/nokcmp" "$scratch/nokcmp.c"
+"$scratch/nokcmp" /bin/true
+if [ $? != 77 ]; then
+	ln -s "$scratch/burn" "$scratch/cprof-dump" # comm is the name of the file
+	start bash -c "exec -a burn-three '$scratch/cprof-dump' slowly"
+	dumper=$pid
+	start bash -c "exec -a burn-three '$scratch/burn' slowly"
+	asked=$pid
+	both() { grep -q cprof-dump /proc/$dumper/comm && grep -q burn /proc/$asked/comm && ready $dumper && ready $asked; }
+	wait_for 5 both
+	expect dump_by_name_leaves_a_dumper_out_without_kcmp 0 "$scratch/nokcmp" "$C" dump burn-three
+	claim dump_by_name_asks_the_others_without_kcmp "$(cat "$scratch/out")" test "$(sed 's/.*burn-three\.//; s/\..*//' "$scratch/out")" = $asked
+	expect dump_refuses_a_dumper_without_kcmp 1 "$scratch/nokcmp" "$C" dump $dumper
+	said dump_knows_a_dumper_without_kcmp "shares its parent's memory"
+	"$scratch/nokcmp" "$C" ls > "$scratch/out"
+	claim ls_leaves_a_dumper_out_without_kcmp "$(cat "$scratch/out")" sh -c "! grep -q ' $dumper ' '$scratch/out'"
+	expect dump_goes_by_kcmp_where_it_may 0 "$C" dump $dumper
+	{ kill -9 $dumper $asked; wait $dumper $asked; } 2> /dev/null
+else
+	echo "skip dump_by_name_leaves_a_dumper_out_without_kcmp: no seccomp here"
+fi
+
 # Where no file can be written, and where no store can be.
 CPROF_OUTPUT_DIR=$scratch/missing start "$scratch/burn-two" slowly
 failing=$pid
