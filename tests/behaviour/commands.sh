@@ -430,6 +430,16 @@ claim check_says_nothing_without_need "$("$C" check "$scratch/burn")" test "$("$
 strip -o "$scratch/stripped" "$scratch/burn"
 expect check_of_a_stripped_program 0 "$C" check "$scratch/stripped"
 shown check_says_that_it_is_stripped 'is stripped'
+objcopy --only-keep-debug "$scratch/chain" "$scratch/stripped.debug"
+objcopy --add-gnu-debuglink="$scratch/stripped.debug" "$scratch/stripped"
+expect check_of_a_stripped_program_with_symbols_of_another 0 "$C" check "$scratch/stripped"
+shown check_believes_no_symbols_of_another_build 'is stripped: functions that it does not export'
+objcopy --only-keep-debug "$scratch/burn" "$scratch/stripped.debug"
+expect check_of_a_stripped_program_with_its_symbols 0 "$C" check "$scratch/stripped"
+shown check_says_where_its_names_come_from "its names come from $(realpath "$scratch")/stripped.debug$"
+chmod o+w "$scratch/stripped.debug"
+expect check_of_a_stripped_program_with_symbols_that_all_may_write 0 "$C" check "$scratch/stripped"
+shown check_believes_no_symbols_that_all_may_write 'is stripped: functions that it does not export'
 if gcc -static -o "$scratch/static" "$scratch/burn.c" 2> /dev/null; then
 	expect check_static_will_not_be_profiled 1 "$C" check "$scratch/static"
 	shown check_says_static 'will not be profiled: it is linked statically'
