@@ -12,7 +12,6 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "cli/command.h"
@@ -20,6 +19,8 @@
 #include "cli/orphan.h"
 #include "config/load.h"
 #include "core/process.h"
+#include "core/run_file.h"
+#include "core/sys.h"
 
 #define ENVIRONMENT_BYTES (256u << 10)
 #define DELETED		  " (deleted)"
@@ -141,7 +142,7 @@ static bool is_store(const char *path)
 	char *deleted = strstr(name, DELETED);
 	if (deleted)
 		*deleted = '\0';
-	return orphan_is_name(name, &pid, &ticks);
+	return run_file_is_name(name, &pid, &ticks);
 }
 
 /* 0 when all was read: an empty map is one of a kernel thread or of a process that is ending. */
@@ -351,6 +352,16 @@ bool live_again(struct live *l)
 	return read_status(l, &parent) && !(l->state == 'Z' && l->threads <= 1) && l->state != 'X';
 }
 
+void live_root(const struct live *l, char ret[64])
+{
+	struct stat own, its;
+
+	snprintf(ret, 64, "%s/root", l->proc);
+	if (stat("/", &own) == 0 && stat(ret, &its) == 0 && own.st_dev == its.st_dev &&
+	    own.st_ino == its.st_ino)
+		ret[0] = '\0';
+}
+
 /* A regular file, of this inode unless that is 0.  O_PATH first: whatever its owner has put there
  * instead is not opened. */
 static int open_regular(const char *path, int path_flags, uint64_t inode, int flags)
@@ -438,11 +449,9 @@ bool live_rests(const struct live *l)
 uint64_t live_age_ns(const struct live *l)
 {
 	uint64_t per_second = (uint64_t)sysconf(_SC_CLK_TCK), started;
-	struct timespec ts;
+	uint64_t now = sys_clock_ns(CLOCK_BOOTTIME);
 
-	clock_gettime(CLOCK_BOOTTIME, &ts);
 	started = l->start_ticks / per_second * 1000000000 +
 		  l->start_ticks % per_second * 1000000000 / per_second;
-	uint64_t now = (uint64_t)ts.tv_sec * 1000000000 + (uint64_t)ts.tv_nsec;
 	return now > started ? now - started : 0;
 }

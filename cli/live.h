@@ -64,6 +64,10 @@ bool live_again(struct live *l);
  * Context: own.  Allocates: no.  Locks: none. */
 int live_open_store(const struct live *l, int flags);
 
+/* What its paths begin with here: "", or "/proc/N/root" where its file system is another.
+ * Context: own.  Allocates: no.  Locks: none. */
+void live_root(const struct live *l, char ret[64]);
+
 /* No thread of it runs, nor waits inside exec, as far as can be seen: each would have to be woken
  * before it did.
  * Context: own.  Allocates: heap.  Locks: none. */

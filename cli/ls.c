@@ -13,7 +13,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "cli/command.h"
@@ -22,6 +21,7 @@
 #include "cli/losses.h"
 #include "cli/orphan.h"
 #include "core/process.h"
+#include "core/sys.h"
 
 #define DAY_NS (UINT64_C(86400) * 1000000000)
 
@@ -245,7 +245,6 @@ static void print_removed(const struct list *l)
 static int run(int argc, char **argv)
 {
 	struct list l = {0};
-	struct timespec ts;
 
 	for (int i = 1; i < argc; i++) {
 		if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0)
@@ -254,8 +253,7 @@ static int run(int argc, char **argv)
 			return usage_error(&command_ls, "%s is no option", argv[i]);
 		l.clean = true;
 	}
-	clock_gettime(CLOCK_REALTIME, &ts);
-	l.now_ns = (uint64_t)ts.tv_sec * 1000000000 + (uint64_t)ts.tv_nsec;
+	l.now_ns = sys_clock_ns(CLOCK_REALTIME);
 	l.unseen = live_each(add_live, &l);
 	orphan_each(add_file, &l);
 	if (l.clean) {

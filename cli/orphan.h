@@ -82,10 +82,6 @@ bool orphan_read_dump(int fd, struct store_dump *ret_dump);
 bool orphan_dump_path(const struct store_header *h, const struct store_dump *d,
 		      enum store_kind kind, char *ret_path, size_t size);
 
-/* "<pid>.<start ticks>[.<n>].store".
- * Context: own.  Allocates: no.  Locks: none. */
-bool orphan_is_name(const char *name, uint32_t *ret_pid, uint64_t *ret_start_ticks);
-
 /* Calls found for every file that is named as a store in the run directories: see orphan_find().
  * Context: own.  Allocates: heap.  Locks: none. */
 void orphan_each(void (*found)(void *opaque, const struct orphan_file *f), void *opaque);

@@ -9,12 +9,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "cli/command.h"
 #include "cli/human.h"
 #include "cli/orphan.h"
+#include "core/sys.h"
 #include "output/export.h"
 
 struct recover {
@@ -22,14 +22,6 @@ struct recover {
 	bool live, keep;
 	int status;
 };
-
-static uint64_t clock_ns(clockid_t clock)
-{
-	struct timespec ts;
-
-	clock_gettime(clock, &ts);
-	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
-}
 
 /* One store, whose path is shown so.  EXIT_OK or EXIT_FAILED after a message. */
 static int recover(const struct recover *r, const char *path, const char *shown,
@@ -67,8 +59,8 @@ static int recover(const struct recover *r, const char *path, const char *shown,
 
 		strcpy(h->program + n, ".live"); /* not the name of the owner's next dump */
 		request.comments = live_comments;
-		request.now_realtime_ns = clock_ns(CLOCK_REALTIME);
-		request.now_monotonic_ns = clock_ns(CLOCK_MONOTONIC);
+		request.now_realtime_ns = sys_clock_ns(CLOCK_REALTIME);
+		request.now_monotonic_ns = sys_clock_ns(CLOCK_MONOTONIC);
 	} else {
 		request.now_realtime_ns = orphan_end_ns(o);
 		request.now_monotonic_ns =

@@ -16,13 +16,12 @@
 #define REMOVALS    8u	 /* in one call, which may be in a handler */
 #define LISTINGS    128u /* of 4 KiB: about 12,000 stores */
 #define LIVING_PIDS 32u	 /* whose start time is asked for; more are alive without proof */
-#define NAME_BYTES  64u
 
 enum fate { STAYS, DEAD, GOES };
 
 struct candidate {
 	uint64_t mtime_ns;
-	char name[NAME_BYTES];
+	char name[RUN_FILE_NAME_BYTES];
 };
 
 /* Not on the stack, which may be an alternate one of 8 KiB; there is one caller at a time. */
@@ -37,34 +36,6 @@ static struct sweep {
 	struct store_header header;
 	_Alignas(8) char listing[4096];
 } sweep;
-
-/* ---- names ---- */
-
-static const char *take_number(const char *s, uint64_t *ret_value)
-{
-	size_t n = 0;
-
-	while (s[n] >= '0' && s[n] <= '9')
-		n++;
-	return text_parse_u64(s, n, ret_value) == 0 ? s + n : NULL;
-}
-
-/* "<pid>.<start ticks>[.<n>].store", see run_file_create(). */
-static bool parse_name(const char *s, uint32_t *ret_pid, uint64_t *ret_ticks)
-{
-	uint64_t pid, n;
-
-	if (text_length(s) >= NAME_BYTES || !(s = take_number(s, &pid)) || *s != '.' || pid == 0 ||
-	    pid > INT32_MAX || !(s = take_number(s + 1, ret_ticks)) || *s != '.')
-		return false;
-	*ret_pid = (uint32_t)pid;
-	if (s[1] >= '0' && s[1] <= '9') {
-		s = take_number(s + 1, &n);
-		if (!s)
-			return false;
-	}
-	return text_equal(s, ".store");
-}
 
 /* ---- whose store it is ---- */
 
@@ -106,7 +77,7 @@ static enum fate fate_of(struct sweep *w, int dir, const char *name, uint64_t *r
 	uint32_t pid;
 	uint64_t ticks;
 
-	if (!parse_name(name, &pid, &ticks) || may_be_alive(w, pid, ticks) ||
+	if (!run_file_is_name(name, &pid, &ticks) || may_be_alive(w, pid, ticks) ||
 	    !read_header(w, dir, name, ret_mtime_ns))
 		return STAYS;
 	bool is_old = *ret_mtime_ns + DAY_NS < w->now_ns;
