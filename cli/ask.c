@@ -10,18 +10,11 @@
 #include <unistd.h>
 
 #include "core/control.h"
+#include "core/sys.h"
 
 #define NS	   UINT64_C(1000000000)
 #define SETTLED_NS (NS / 10) /* the same image for so long */
 #define HOLD_NS	   (NS / 20) /* in which exec waits */
-
-static uint64_t now_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * NS + (uint64_t)ts.tv_nsec;
-}
 
 /* ---- the store ---- */
 
@@ -62,9 +55,9 @@ bool ask_find_store(struct ask *a, const char **ret_why)
 	if (!a->live.store[0] || (a->store >= 0 && a->inode == a->live.store_inode))
 		return true;
 	fd = live_open_store(&a->live, O_RDWR);
+	forget_store(a); /* another image's */
 	if (fd < 0)
-		return true; /* not reachable from here: as if there were none */
-	forget_store(a);     /* another image's */
+		return true; /* see why_not_now() */
 	a->store = fd;
 	a->inode = a->live.store_inode;
 	if (!ask_read_header(a, &h)) {
@@ -92,7 +85,7 @@ static void note_image(struct ask *a)
 	if (a->image_ns && a->image_at == a->live.library_at)
 		return;
 	a->image_at = a->live.library_at;
-	a->image_ns = now_ns();
+	a->image_ns = sys_clock_ns(CLOCK_MONOTONIC);
 }
 
 bool ask_look_again(struct ask *a)
@@ -110,7 +103,7 @@ bool ask_look_again(struct ask *a)
 /* With a store: nobody enters exec until *ret_until. */
 static bool hold(struct ask *a, uint64_t *ret_until)
 {
-	*ret_until = now_ns() + HOLD_NS;
+	*ret_until = sys_clock_ns(CLOCK_MONOTONIC) + HOLD_NS;
 	if (pwrite(a->store, ret_until, sizeof *ret_until,
 		   offsetof(struct store_header, hold_until_ns)) != sizeof *ret_until)
 		return false;
@@ -123,6 +116,9 @@ static bool hold(struct ask *a, uint64_t *ret_until)
 static const char *why_not_now(struct ask *a, uint64_t *ret_until)
 {
 	static const char leaving[] = "it is about to execute another program; try again";
+	static const char unheld[] =
+		"its store cannot be opened from here, so it can be asked only while all of it "
+		"sleeps; try again";
 	static const char starting[] = "it has just started; try again";
 
 	*ret_until = UINT64_MAX;
@@ -134,10 +130,15 @@ static const char *why_not_now(struct ask *a, uint64_t *ret_until)
 	if (a->store >= 0)
 		return hold(a, ret_until) ? NULL : leaving;
 	note_image(a);
-	if (now_ns() < a->image_ns + SETTLED_NS)
+	if (sys_clock_ns(CLOCK_MONOTONIC) < a->image_ns + SETTLED_NS)
 		return starting;
-	if (!live_rests(&a->live) && now_ns() < a->image_ns + NS)
-		return starting;
+	if (!live_rests(&a->live)) {
+		/* With a store it has used its CPU, may exec at any time, and is not held. */
+		if (a->live.store[0])
+			return unheld;
+		if (sys_clock_ns(CLOCK_MONOTONIC) < a->image_ns + NS)
+			return starting;
+	}
 	/* That has taken a moment. */
 	return live_again(&a->live) && live_is_at_work(&a->live) ? NULL : leaving;
 }
@@ -154,9 +155,9 @@ int ask_send(struct ask *a, const char **ret_why)
 	info.si_uid = getuid();
 	info.si_value.sival_ptr = (void *)CONTROL_VALUE(CONTROL_DUMP);
 	a->heard = ASK_WORD(a, dump_requests);
-	a->asked_ns = now_ns();
+	a->asked_ns = sys_clock_ns(CLOCK_MONOTONIC);
 	*ret_why = why_not_now(a, &until);
-	if (!*ret_why && now_ns() > until - HOLD_NS / 2)
+	if (!*ret_why && sys_clock_ns(CLOCK_MONOTONIC) > until - HOLD_NS / 2)
 		*ret_why = "this machine is too busy; try again";
 	if (*ret_why)
 		return -EAGAIN;

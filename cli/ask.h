@@ -11,6 +11,8 @@
  *   the same image for a while and no thread of it runs; to be hit it would have to wake up and come
  *   into exec between that look and the signal, which are two system calls in a row.  One that runs
  *   all the time (cpu.enabled = no) is asked after a second.
+ * - One whose store cannot be opened (its file was removed) may be busy and cannot be held: it is asked
+ *   only when no thread of it runs.
  * An exec by a raw system call, past our wrapper, is not seen.
  */
 #ifndef CPROF_CLI_ASK_H

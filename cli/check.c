@@ -32,6 +32,7 @@
 #include "config/load.h"
 #include "config/settings.h"
 #include "core/text.h"
+#include "output/debug_file.h"
 #include "output/sink.h"
 
 #define SYSTEM_LOADER  "/lib64/" PROGRAM_GLIBC_LOADER
@@ -158,32 +159,42 @@ static void check_libraries(struct check *c, const struct program *p)
 		stop_reading(f, pid);
 }
 
-static bool find_debug_file(const struct facts *f, const char *path, char *ret, size_t size)
+/* use() of debug_file_find(). */
+static int name_debug_file(void *opaque, const struct elf *debug)
 {
-	struct text t = {.buf = ret, .size = size};
+	char link[64], *path = opaque;
 
-	if (f->build_id_bytes > 1) {
-		text_str(&t, DEBUG_ROOT "/");
-		for (unsigned i = 0; i < f->build_id_bytes; i++) {
-			text_char(&t, "0123456789abcdef"[f->build_id[i] >> 4]);
-			text_char(&t, "0123456789abcdef"[f->build_id[i] & 15]);
-			if (i == 0)
-				text_char(&t, '/');
-		}
-		text_str(&t, ".debug");
-		if (access(ret, R_OK) == 0)
-			return true;
-	}
-	const char *base = strrchr(path, '/');
-	int dir = base ? (int)(base - path) : 0;
+	snprintf(link, sizeof link, "/proc/self/fd/%d", debug->fd);
+	ssize_t n = readlink(link, path, PATH_MAX - 1);
+	path[n > 0 ? n : 0] = '\0';
+	return n > 0 ? 0 : -ENOENT;
+}
 
-	if (!f->debuglink[0] || !dir)
+/* As a dump looks for it. */
+static bool find_debug_file(const char *path, char ret[PATH_MAX])
+{
+	char real[PATH_MAX];
+	struct debug_link link;
+	struct stat st;
+	struct elf e;
+	int fd = realpath(path, real) ? open(real, O_RDONLY | O_CLOEXEC | O_NONBLOCK) : -1;
+	bool found = false;
+
+	if (fd < 0)
 		return false;
-	snprintf(ret, size, "/usr/lib/debug%.*s/%s", dir, path, f->debuglink);
-	if (access(ret, R_OK) == 0)
-		return true;
-	snprintf(ret, size, "%.*s/.debug/%s", dir, path, f->debuglink);
-	return access(ret, R_OK) == 0;
+	if (elf_open_fd(&e, fd) == 0 && fstat(fd, &st) == 0) {
+		struct debug_file_request r = {
+			.build_id = e.build_id,
+			.build_id_bytes = e.build_id_bytes,
+			.link = debug_link_read(&e, &link) == 0 ? &link : NULL,
+			.path = {real},
+			.owner = st.st_uid,
+		};
+
+		found = debug_file_find(&r, name_debug_file, ret) == 0;
+	}
+	close(fd);
+	return found;
 }
 
 /* The Debian package of a file, "" when there is none. */
@@ -216,7 +227,7 @@ static void check_names(struct check *c, const struct program *p)
 
 	if (p->facts.has_symtab)
 		return;
-	if (find_debug_file(&p->facts, p->path, path, sizeof path)) {
+	if (find_debug_file(p->path, path)) {
 		remark(c, "is stripped; its names come from %s", path);
 		return;
 	}

@@ -29,6 +29,8 @@
 #include "cli/live.h"
 #include "cli/orphan.h"
 #include "cli/program.h"
+#include "core/process.h"
+#include "core/sys.h"
 #include "core/text.h"
 
 #define PROF	     (UINT64_C(1) << (SIGPROF - 1))
@@ -66,14 +68,6 @@ struct dump {
 	size_t pid_count, pid_capacity;
 	unsigned without; /* processes of that name that are not ours */
 };
-
-static uint64_t now_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * NS + (uint64_t)ts.tv_nsec;
-}
 
 static void nap_ms(long ms)
 {
@@ -151,23 +145,12 @@ static unsigned list_files(struct job *j, enum listing what)
 	return list_in(j, j->dir, what) + list_in(j, inside, what);
 }
 
-static bool same_root(const struct live *l)
-{
-	char path[64];
-	struct stat own, its;
-
-	snprintf(path, sizeof path, "%s/root", l->proc);
-	return stat("/", &own) == 0 && stat(path, &its) == 0 && own.st_dev == its.st_dev &&
-	       own.st_ino == its.st_ino;
-}
-
 static void choose_dir(struct job *j)
 {
 	const char *dir = j->ask.live.settings.output_dir;
-	char root[64] = "", usual[64];
+	char root[64], usual[64];
 
-	if (!same_root(&j->ask.live))
-		snprintf(root, sizeof root, "%s/root", j->ask.live.proc);
+	live_root(&j->ask.live, root);
 	snprintf(usual, sizeof usual, "/tmp/cprof-%u", (unsigned)j->ask.live.uid);
 	snprintf(j->dir, sizeof j->dir, "%s%.*s", root, SETTINGS_PATH_BYTES, dir[0] ? dir : usual);
 }
@@ -237,7 +220,7 @@ static bool begin(struct dump *d, uint32_t pid)
 	}
 	choose_dir(j);
 	(void)list_files(j, REMEMBER);
-	for (uint64_t end = now_ns() + START_NS;;) {
+	for (uint64_t end = sys_clock_ns(CLOCK_MONOTONIC) + START_NS;;) {
 		int rc = -EAGAIN;
 
 		reason = without_us;
@@ -247,7 +230,7 @@ static bool begin(struct dump *d, uint32_t pid)
 		}
 		if (rc == 0)
 			return true;
-		if (rc != -EAGAIN || now_ns() > end)
+		if (rc != -EAGAIN || sys_clock_ns(CLOCK_MONOTONIC) > end)
 			break;
 		nap_ms(STEP_MS);
 		if (!ask_look_again(&j->ask)) {
@@ -264,12 +247,11 @@ static bool begin(struct dump *d, uint32_t pid)
 /* The files as they can be opened from here. */
 static void print_files(struct job *j, const struct store_header *h, const struct store_dump *s)
 {
-	char path[1024], root[64] = "", there[1100];
+	char path[1024], root[64], there[1100];
 	struct stat st;
 	bool first = true;
 
-	if (!same_root(&j->ask.live))
-		snprintf(root, sizeof root, "%s/root", j->ask.live.proc);
+	live_root(&j->ask.live, root);
 	for (unsigned kind = KIND_NONE + 1; kind < KIND_COUNT; kind++) {
 		if (!orphan_dump_path(h, s, (enum store_kind)kind, path, sizeof path))
 			continue;
@@ -309,7 +291,7 @@ static bool is_answered(struct dump *d, struct job *j)
 /* A process without a store has answered when a new file is there. */
 static bool is_written(struct job *j)
 {
-	uint64_t now = now_ns();
+	uint64_t now = sys_clock_ns(CLOCK_MONOTONIC);
 
 	if (j->ask.store >= 0 || now < j->ask.asked_ns + NO_STORE_NS || !list_files(j, COUNT))
 		return false;
@@ -385,8 +367,8 @@ static void look(struct dump *d, struct job *j)
 	if (there && j->ask.live.library[0])
 		j->absent_ns = 0;
 	else if (!j->absent_ns)
-		j->absent_ns = now_ns();
-	if (there && j->absent_ns && now_ns() > j->absent_ns + NS) {
+		j->absent_ns = sys_clock_ns(CLOCK_MONOTONIC);
+	if (there && j->absent_ns && sys_clock_ns(CLOCK_MONOTONIC) > j->absent_ns + NS) {
 		complain(d, j, "it executes another program now, without us");
 		return;
 	}
@@ -395,7 +377,7 @@ static void look(struct dump *d, struct job *j)
 	if (is_answered(d, j))
 		return;
 	uint64_t patience = j->ask.store >= 0 ? AGAIN_NS : 4 * AGAIN_NS;
-	if (now_ns() > j->ask.asked_ns + patience &&
+	if (sys_clock_ns(CLOCK_MONOTONIC) > j->ask.asked_ns + patience &&
 	    ASK_WORD(&j->ask, dump_requests) == j->ask.heard && j->ask.live.library[0] &&
 	    !j->ask.live.shares)
 		(void)ask_send(&j->ask, &ignored);
@@ -403,12 +385,12 @@ static void look(struct dump *d, struct job *j)
 
 static void wait_for_all(struct dump *d)
 {
-	uint64_t deadline = now_ns() + d->timeout_ns;
+	uint64_t deadline = sys_clock_ns(CLOCK_MONOTONIC) + d->timeout_ns;
 	long ms = 2;
 	bool waiting = true;
 
 	while (waiting) {
-		bool last = now_ns() >= deadline;
+		bool last = sys_clock_ns(CLOCK_MONOTONIC) >= deadline;
 
 		waiting = false;
 		for (size_t i = 0; i < d->count; i++) {
@@ -495,6 +477,12 @@ static int run(int argc, char **argv)
 	}
 	if (words == 0)
 		return usage_error(&command_dump, "no PID or NAME given");
+	if (!process_has_own_proc()) {
+		say("dump: /proc is missing or of another PID namespace, so the wrong process "
+		    "could "
+		    "be hit; mount a /proc of this one");
+		return EXIT_FAILED;
+	}
 	for (int i = 1; i <= words; i++) {
 		if (text_parse_u64(argv[i], strlen(argv[i]), &pid) == 0 && pid <= INT32_MAX)
 			d.failed |= !begin(&d, (uint32_t)pid);

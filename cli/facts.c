@@ -64,12 +64,6 @@ static void read_notes(struct reader *r, uint64_t at, uint64_t bytes)
 
 		if (value > n || note.n_descsz > n - value)
 			return;
-		if (note.n_namesz == 4 && memcmp(buf + name, "GNU", 4) == 0 &&
-		    note.n_type == NT_GNU_BUILD_ID && note.n_descsz &&
-		    note.n_descsz <= sizeof r->f->build_id) {
-			r->f->build_id_bytes = note.n_descsz;
-			memcpy(r->f->build_id, buf + value, note.n_descsz);
-		}
 		if (note.n_namesz == 4 && memcmp(buf + name, "Go\0", 4) == 0 &&
 		    note.n_type == NOTE_GO)
 			r->f->go = true;
@@ -147,8 +141,6 @@ static void read_sections(struct reader *r)
 		if (s.sh_type == SHT_DYNSYM && s.sh_link < h->e_shnum &&
 		    get(r, &strings, sizeof strings, h->e_shoff + s.sh_link * sizeof strings))
 			read_dynamic_symbols(r, &s, &strings);
-		if (strcmp(name, ".gnu_debuglink") == 0)
-			get_string(r, r->f->debuglink, sizeof r->f->debuglink, s.sh_offset);
 		if (strcmp(name, ".go.buildinfo") == 0)
 			r->f->go = true;
 	}

@@ -21,9 +21,6 @@ struct facts {
 	bool has_symtab;  /* names of all functions */
 	bool has_unwind;  /* .eh_frame_hdr */
 	bool own_malloc;  /* defines malloc or free for all libraries */
-	uint8_t build_id[32];
-	unsigned build_id_bytes;
-	char debuglink[128]; /* "": none */
 	unsigned needed_count;
 	char needed[FACTS_NEEDED][128]; /* DT_NEEDED */
 };

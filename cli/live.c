@@ -12,7 +12,6 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "cli/command.h"
@@ -20,6 +19,8 @@
 #include "cli/orphan.h"
 #include "config/load.h"
 #include "core/process.h"
+#include "core/run_file.h"
+#include "core/sys.h"
 
 #define ENVIRONMENT_BYTES (256u << 10)
 #define DELETED		  " (deleted)"
@@ -141,7 +142,7 @@ static bool is_store(const char *path)
 	char *deleted = strstr(name, DELETED);
 	if (deleted)
 		*deleted = '\0';
-	return orphan_is_name(name, &pid, &ticks);
+	return run_file_is_name(name, &pid, &ticks);
 }
 
 /* 0 when all was read: an empty map is one of a kernel thread or of a process that is ending. */
@@ -158,13 +159,13 @@ static int read_maps(struct live *l)
 	errno = 0;
 	while ((n = getline(&line, &size, f)) > 0) {
 		char permissions[8];
-		uint64_t inode, start;
+		uint64_t inode, start, end;
 		int at = 0;
 
 		if (line[n - 1] == '\n')
 			line[n - 1] = '\0';
-		if (sscanf(line, "%" SCNx64 "-%*x %7s %*x %*x:%*x %" SCNu64 " %n", &start,
-			   permissions, &inode, &at) != 3 ||
+		if (sscanf(line, "%" SCNx64 "-%" SCNx64 " %7s %*x %*x:%*x %" SCNu64 " %n", &start,
+			   &end, permissions, &inode, &at) != 4 ||
 		    at == 0 || line[at] != '/')
 			continue;
 		if (permissions[2] == 'x' && is_library(line + at)) {
@@ -173,6 +174,8 @@ static int read_maps(struct live *l)
 		} else if (permissions[1] == 'w' && permissions[3] == 's' && is_store(line + at)) {
 			snprintf(l->store, sizeof l->store, "%s", line + at);
 			l->store_inode = inode;
+			l->store_at = start;
+			l->store_end = end;
 		}
 	}
 	int e = ferror(f) ? errno : 0;
@@ -237,9 +240,12 @@ static void read_settings(struct live *l)
 
 /* ---- the whole ---- */
 
-static bool shares_with(uint32_t pid, uint32_t parent)
+static bool shares_with(const struct live *l, uint32_t parent)
 {
-	return parent && syscall(SYS_kcmp, (pid_t)pid, (pid_t)parent, KCMP_VM, 0, 0) == 0;
+	long rc = parent ? syscall(SYS_kcmp, (pid_t)l->pid, (pid_t)parent, KCMP_VM, 0, 0) : 1;
+
+	/* Refused, as by Docker: what the dumper calls itself, see preload/dumper.c, is all that is left. */
+	return rc == 0 || (rc < 0 && strcmp(l->comm, "cprof-dump") == 0);
 }
 
 int live_look(struct live *l, uint32_t pid, char why[256])
@@ -293,7 +299,7 @@ int live_look(struct live *l, uint32_t pid, char why[256])
 		snprintf(l->name, sizeof l->name, "%s", l->comm);
 	name_program(l);
 	if (l->library[0]) {
-		l->shares = shares_with(pid, parent);
+		l->shares = shares_with(l, parent);
 		read_settings(l);
 	}
 	return 0;
@@ -346,20 +352,27 @@ bool live_again(struct live *l)
 	return read_status(l, &parent) && !(l->state == 'Z' && l->threads <= 1) && l->state != 'X';
 }
 
-int live_open_store(const struct live *l, int flags)
+void live_root(const struct live *l, char ret[64])
 {
-	char path[PATH_MAX + 64], self[64];
-	struct stat st;
-	int fd = -ENOENT;
+	struct stat own, its;
 
-	if (!l->store[0])
-		return -ENOENT;
-	/* O_PATH first: whatever its owner has put there instead is not opened. */
-	snprintf(path, sizeof path, "%s/root%s", l->proc, l->store);
-	int place = open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	snprintf(ret, 64, "%s/root", l->proc);
+	if (stat("/", &own) == 0 && stat(ret, &its) == 0 && own.st_dev == its.st_dev &&
+	    own.st_ino == its.st_ino)
+		ret[0] = '\0';
+}
+
+/* A regular file, of this inode unless that is 0.  O_PATH first: whatever its owner has put there
+ * instead is not opened. */
+static int open_regular(const char *path, int path_flags, uint64_t inode, int flags)
+{
+	int place = open(path, O_PATH | O_CLOEXEC | path_flags), fd;
+	char self[64];
+	struct stat st;
+
 	if (place < 0)
 		return -errno;
-	if (fstat(place, &st) < 0 || !S_ISREG(st.st_mode) || st.st_ino != l->store_inode) {
+	if (fstat(place, &st) < 0 || !S_ISREG(st.st_mode) || (inode && st.st_ino != inode)) {
 		close(place);
 		return -ESTALE;
 	}
@@ -369,6 +382,23 @@ int live_open_store(const struct live *l, int flags)
 		fd = -errno;
 	close(place);
 	return fd;
+}
+
+int live_open_store(const struct live *l, int flags)
+{
+	char path[PATH_MAX + 64];
+	int fd, mapped;
+
+	if (!l->store[0])
+		return -ENOENT;
+	snprintf(path, sizeof path, "%s/root%s", l->proc, l->store);
+	fd = open_regular(path, O_NOFOLLOW, l->store_inode, flags);
+	if (fd >= 0)
+		return fd;
+	snprintf(path, sizeof path, "%s/map_files/%" PRIx64 "-%" PRIx64, l->proc, l->store_at,
+		 l->store_end);
+	mapped = open_regular(path, 0, 0, flags);
+	return mapped >= 0 ? mapped : fd;
 }
 
 /* The number of the system call that it waits in, -1 when it runs or that may not be known. */
@@ -419,11 +449,9 @@ bool live_rests(const struct live *l)
 uint64_t live_age_ns(const struct live *l)
 {
 	uint64_t per_second = (uint64_t)sysconf(_SC_CLK_TCK), started;
-	struct timespec ts;
+	uint64_t now = sys_clock_ns(CLOCK_BOOTTIME);
 
-	clock_gettime(CLOCK_BOOTTIME, &ts);
 	started = l->start_ticks / per_second * 1000000000 +
 		  l->start_ticks % per_second * 1000000000 / per_second;
-	uint64_t now = (uint64_t)ts.tv_sec * 1000000000 + (uint64_t)ts.tv_nsec;
 	return now > started ? now - started : 0;
 }

@@ -33,7 +33,8 @@ struct live {
 	uint64_t library_at;	     /* where it is mapped: another place is another image */
 	char store[PATH_MAX];	     /* as it sees the path; "": none is mapped */
 	uint64_t store_inode;
-	struct settings settings; /* by its first environment */
+	uint64_t store_at, store_end; /* where it is mapped */
+	struct settings settings;     /* by its first environment */
 };
 
 /* Looks at one process.  0, with library "" when it is not ours; or -ESRCH (there is none, or a
@@ -58,9 +59,14 @@ bool live_is_at_work(const struct live *l);
  * Context: own.  Allocates: heap. */
 bool live_again(struct live *l);
 
-/* A descriptor of the mapped store, opened O_RDONLY or O_RDWR, or -errno.
+/* A descriptor of the mapped store, opened O_RDONLY or O_RDWR, or -errno.  A file that is there no more,
+ * or (on overlayfs) by another inode number, can be opened by root only.
  * Context: own.  Allocates: no.  Locks: none. */
 int live_open_store(const struct live *l, int flags);
+
+/* What its paths begin with here: "", or "/proc/N/root" where its file system is another.
+ * Context: own.  Allocates: no.  Locks: none. */
+void live_root(const struct live *l, char ret[64]);
 
 /* No thread of it runs, nor waits inside exec, as far as can be seen: each would have to be woken
  * before it did.

@@ -13,7 +13,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "cli/command.h"
@@ -22,6 +21,7 @@
 #include "cli/losses.h"
 #include "cli/orphan.h"
 #include "core/process.h"
+#include "core/sys.h"
 
 #define DAY_NS (UINT64_C(86400) * 1000000000)
 
@@ -114,23 +114,17 @@ static bool is_mapped(const struct list *l, uint64_t inode)
 	return false;
 }
 
-static bool may_be_alive(uint32_t pid, uint64_t ticks)
-{
-	uint64_t is;
-	int rc = process_start_ticks(pid, &is);
-
-	return rc == 0 ? is == ticks : rc != -ESRCH;
-}
-
 static enum state state_of(const struct orphan *o, const struct orphan_file *f)
 {
 	const struct store_header *h = o->header;
 
 	if (h->pid != f->pid || h->start_ticks != f->start_ticks)
 		return UNREADABLE; /* it is not what its name says */
+	if (orphan_is_elsewhere(o))
+		return ELSEWHERE;
 	if (!orphan_is_this_boot(o))
 		return OTHER_BOOT;
-	if (orphan_is_elsewhere(o) || !h->pid_ns || !(h->boot_id[0] | h->boot_id[1]))
+	if (!h->pid_ns || !(h->boot_id[0] | h->boot_id[1]))
 		return ELSEWHERE;
 	if (orphan_is_alive(o))
 		return BEFORE_EXEC;
@@ -144,10 +138,10 @@ static bool may_go(const struct list *l, const struct row *r, const struct orpha
 	case KILLED:
 	case FINISHED:
 		return true;
-	case OTHER_BOOT: /* or of another machine, that shares the directory */
+	case OTHER_BOOT:
 		return r->age_ns > DAY_NS;
 	case UNREADABLE:
-		return r->age_ns > DAY_NS && !may_be_alive(f->pid, f->start_ticks) &&
+		return r->age_ns > DAY_NS && !process_may_be_alive(f->pid, f->start_ticks) &&
 		       !is_mapped(l, r->inode);
 	default:
 		return false;
@@ -251,7 +245,6 @@ static void print_removed(const struct list *l)
 static int run(int argc, char **argv)
 {
 	struct list l = {0};
-	struct timespec ts;
 
 	for (int i = 1; i < argc; i++) {
 		if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0)
@@ -260,8 +253,7 @@ static int run(int argc, char **argv)
 			return usage_error(&command_ls, "%s is no option", argv[i]);
 		l.clean = true;
 	}
-	clock_gettime(CLOCK_REALTIME, &ts);
-	l.now_ns = (uint64_t)ts.tv_sec * 1000000000 + (uint64_t)ts.tv_nsec;
+	l.now_ns = sys_clock_ns(CLOCK_REALTIME);
 	l.unseen = live_each(add_live, &l);
 	orphan_each(add_file, &l);
 	if (l.clean) {
@@ -292,8 +284,8 @@ const struct command command_ls = {
 		"  before-exec  what a running process had recorded before it called exec\n"
 		"  killed       its profile can be had: cprof recover\n"
 		"  finished     all of it is in files\n"
-		"  elsewhere    of another PID namespace: whether it runs cannot be seen from "
-		"here\n"
+		"  elsewhere    of another container or machine: whether it runs cannot be seen "
+		"from here\n"
 		"  other-boot, unreadable\n"
 		"\n"
 		"  --clean  removes, instead, the stores of processes that have ended, with what "

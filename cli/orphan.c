@@ -15,6 +15,7 @@
 
 #include "cli/human.h"
 #include "core/process.h"
+#include "core/run_file.h"
 #include "core/text.h"
 #include "output/export.h"
 #include "output/pprof.h"
@@ -161,18 +162,18 @@ bool orphan_is_elsewhere(const struct orphan *o)
 {
 	uint64_t here = process_pid_ns();
 
-	return orphan_is_this_boot(o) && here && o->header->pid_ns && o->header->pid_ns != here;
+	if (!orphan_is_this_boot(o))
+		return o->header->created_realtime_ns >= process_boot_realtime_ns();
+	return here && o->header->pid_ns && o->header->pid_ns != here;
 }
 
 bool orphan_is_alive(const struct orphan *o)
 {
 	uint32_t pid = o->header->pid;
-	uint64_t ticks;
 
 	if (pid == 0 || pid > INT32_MAX || !orphan_is_this_boot(o) || orphan_is_elsewhere(o))
 		return false;
-	int rc = process_start_ticks(pid, &ticks);
-	return rc == 0 ? ticks == o->header->start_ticks : rc != -ESRCH;
+	return process_may_be_alive(pid, o->header->start_ticks);
 }
 
 uint64_t orphan_end_ns(const struct orphan *o)
@@ -258,27 +259,6 @@ bool orphan_dump_path(const struct store_header *h, const struct store_dump *d,
 
 /* ---- the run directories ---- */
 
-static const char *take_number(const char *s, uint64_t *ret)
-{
-	size_t n = strspn(s, "0123456789");
-
-	return text_parse_u64(s, n, ret) == 0 ? s + n : NULL;
-}
-
-bool orphan_is_name(const char *name, uint32_t *ret_pid, uint64_t *ret_start_ticks)
-{
-	uint64_t pid, n;
-	const char *s = take_number(name, &pid);
-
-	if (!s || *s != '.' || pid == 0 || pid > INT32_MAX ||
-	    !(s = take_number(s + 1, ret_start_ticks)))
-		return false;
-	if (s[0] == '.' && s[1] >= '0' && s[1] <= '9') /* see core/run_file.h */
-		s = take_number(s + 1, &n);
-	*ret_pid = (uint32_t)pid;
-	return s && strcmp(s, ".store") == 0;
-}
-
 struct search {
 	void (*found)(void *opaque, const struct orphan_file *f);
 	void *opaque;
@@ -319,7 +299,7 @@ static void search_dir(struct search *s, const char *dir, int flags)
 		struct orphan_file f = {
 			.dir = fd, .name = e->d_name, .path = path, .dir_owner = st.st_uid};
 
-		if (orphan_is_name(e->d_name, &f.pid, &f.start_ticks) &&
+		if (run_file_is_name(e->d_name, &f.pid, &f.start_ticks) &&
 		    snprintf(path, sizeof path, "%s/%s", dir, e->d_name) < (int)sizeof path)
 			s->found(s->opaque, &f);
 	}

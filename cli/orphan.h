@@ -43,8 +43,9 @@ int orphan_open_at(struct orphan *o, int dir, const char *name, char why[256]);
 int orphan_from_fd(struct orphan *o, int fd, char why[256]);
 void orphan_close(struct orphan *o);
 
-/* Its process is of another PID namespace (a container that shares the directory), so that whether it
- * runs cannot be seen from here.
+/* Its process is of another PID namespace (a container that shares the directory), or of another boot id
+ * and not older than this boot (a container that has its own, another machine), so that whether it runs
+ * cannot be seen from here.
  * Context: own.  Allocates: no.  Locks: none. */
 bool orphan_is_elsewhere(const struct orphan *o);
 
@@ -80,10 +81,6 @@ bool orphan_read_dump(int fd, struct store_dump *ret_dump);
  * Context: own.  Allocates: no.  Locks: none. */
 bool orphan_dump_path(const struct store_header *h, const struct store_dump *d,
 		      enum store_kind kind, char *ret_path, size_t size);
-
-/* "<pid>.<start ticks>[.<n>].store".
- * Context: own.  Allocates: no.  Locks: none. */
-bool orphan_is_name(const char *name, uint32_t *ret_pid, uint64_t *ret_start_ticks);
 
 /* Calls found for every file that is named as a store in the run directories: see orphan_find().
  * Context: own.  Allocates: heap.  Locks: none. */

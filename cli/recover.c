@@ -9,11 +9,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "cli/command.h"
+#include "cli/human.h"
 #include "cli/orphan.h"
+#include "core/sys.h"
 #include "output/export.h"
 
 struct recover {
@@ -22,16 +23,9 @@ struct recover {
 	int status;
 };
 
-static uint64_t clock_ns(clockid_t clock)
-{
-	struct timespec ts;
-
-	clock_gettime(clock, &ts);
-	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
-}
-
-/* One store.  EXIT_OK or EXIT_FAILED after a message. */
-static int recover(const struct recover *r, const char *path, const struct orphan *o)
+/* One store, whose path is shown so.  EXIT_OK or EXIT_FAILED after a message. */
+static int recover(const struct recover *r, const char *path, const char *shown,
+		   const struct orphan *o)
 {
 	static const char *const dead_comments[] = {
 		"cprof: recovered from the store of a process that has ended; "
@@ -48,16 +42,16 @@ static int recover(const struct recover *r, const char *path, const struct orpha
 
 	if (atomic_load_explicit(&h->finished, memory_order_relaxed)) {
 		if (goes && unlink(path) < 0)
-			say("recover: %s: %s", path, strerror(errno));
+			say("recover: %s: %s", shown, strerror(errno));
 		say("recover: %s: nothing left: process %" PRIu32
 		    " wrote all of it before it ended or called exec",
-		    path, h->pid);
+		    shown, h->pid);
 		return EXIT_OK;
 	}
 	if (alive && !r->live) {
 		say("recover: %s: process %" PRIu32 " is running; ask it by cprof dump %" PRIu32
 		    ", or take a snapshot with --live",
-		    path, h->pid, h->pid);
+		    shown, h->pid, h->pid);
 		return EXIT_FAILED;
 	}
 	if (alive) {
@@ -65,8 +59,8 @@ static int recover(const struct recover *r, const char *path, const struct orpha
 
 		strcpy(h->program + n, ".live"); /* not the name of the owner's next dump */
 		request.comments = live_comments;
-		request.now_realtime_ns = clock_ns(CLOCK_REALTIME);
-		request.now_monotonic_ns = clock_ns(CLOCK_MONOTONIC);
+		request.now_realtime_ns = sys_clock_ns(CLOCK_REALTIME);
+		request.now_monotonic_ns = sys_clock_ns(CLOCK_MONOTONIC);
 	} else {
 		request.now_realtime_ns = orphan_end_ns(o);
 		request.now_monotonic_ns =
@@ -78,16 +72,16 @@ static int recover(const struct recover *r, const char *path, const struct orpha
 	if (!r->dir[0] && o->owner == geteuid())
 		request.dir = h->dir;
 	if (export_dump(&o->view, &request, NULL, NULL, &result) < 0) {
-		say("recover: %s: %s", path, result.problem);
+		say("recover: %s: %s", shown, result.problem);
 		return EXIT_FAILED;
 	}
 	puts(result.path);
 	if (elsewhere && !r->keep)
 		say("recover: %s: stays: process %" PRIu32
-		    " is of another PID namespace and may be running",
-		    path, h->pid);
+		    " is of another PID namespace or machine and may be running",
+		    shown, h->pid);
 	if (goes && unlink(path) < 0) {
-		say("recover: %s: the profile is written, but the store stays: %s", path,
+		say("recover: %s: the profile is written, but the store stays: %s", shown,
 		    strerror(errno));
 		return EXIT_FAILED;
 	}
@@ -97,15 +91,17 @@ static int recover(const struct recover *r, const char *path, const struct orpha
 static void recover_file(void *opaque, const char *path)
 {
 	struct recover *r = opaque;
+	char why[256], shown[PATH_MAX];
 	struct orphan o;
-	char why[256];
 
+	snprintf(shown, sizeof shown, "%s", path);
+	human_safe(shown);
 	if (orphan_open(&o, path, why) < 0) {
-		say("recover: %s: %s", path, why);
+		say("recover: %s: %s", shown, why);
 		r->status = EXIT_FAILED;
 		return;
 	}
-	if (recover(r, path, &o) != EXIT_OK)
+	if (recover(r, path, shown, &o) != EXIT_OK)
 		r->status = EXIT_FAILED;
 	orphan_close(&o);
 }

@@ -12,7 +12,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "cli/command.h"
@@ -20,6 +19,7 @@
 #include "cli/live.h"
 #include "cli/losses.h"
 #include "cli/orphan.h"
+#include "core/sys.h"
 #include "core/text.h"
 
 #define COLUMN 12
@@ -192,8 +192,7 @@ static const char *state_text(const struct live *p)
 
 static void show_live(struct status *s, const struct live *p)
 {
-	char age[HUMAN_BYTES], root[64] = "", why[256];
-	struct stat own, its;
+	char age[HUMAN_BYTES], root[64], why[256];
 	struct orphan o;
 
 	if (s->shown++)
@@ -210,10 +209,7 @@ static void show_live(struct status *s, const struct live *p)
 		s->failed = true;
 		return;
 	}
-	snprintf(root, sizeof root, "%s/root", p->proc);
-	if (stat("/", &own) == 0 && stat(root, &its) == 0 && own.st_ino == its.st_ino &&
-	    own.st_dev == its.st_dev)
-		root[0] = '\0';
+	live_root(p, root);
 	int fd = live_open_store(p, O_RDONLY);
 	int rc = fd < 0 ? fd : orphan_from_fd(&o, fd, why);
 	if (fd >= 0)
@@ -230,9 +226,9 @@ static void show_live(struct status *s, const struct live *p)
 		show_environment(&p->settings);
 		if (p->store[0])
 			line("store:", "%s: %s", p->store,
-			     rc == -ENOENT ? "its parent's"
-			     : fd < 0	   ? "cannot be opened from here"
-					   : why);
+			     fd < 0	     ? "cannot be opened from here"
+			     : rc == -ENOENT ? "its parent's"
+					     : why);
 		else
 			line("store:", "none: nothing was sampled yet (it used no CPU time, or cpu "
 				       "is off),");
@@ -262,7 +258,6 @@ static void show_file(void *opaque, const char *path)
 {
 	struct status *s = opaque;
 	char age[HUMAN_BYTES], why[256], shown[PATH_MAX];
-	struct timespec now;
 	struct orphan o;
 
 	snprintf(shown, sizeof shown, "%s", path);
@@ -275,14 +270,14 @@ static void show_file(void *opaque, const char *path)
 	const struct store_header *h = o.header;
 	bool finished = atomic_load_explicit(&h->finished, memory_order_relaxed);
 	bool elsewhere = orphan_is_elsewhere(&o), alive = orphan_is_alive(&o);
-	clock_gettime(CLOCK_REALTIME, &now);
-	uint64_t now_ns = (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+	uint64_t now_ns = sys_clock_ns(CLOCK_REALTIME);
 	if (s->shown++)
 		puts("");
 	line("program:", "%s (%s)", h->program, h->exe);
 	line("process:", "%u, %s", h->pid,
-	     elsewhere	? "of another PID namespace: whether it runs cannot be seen from here"
-	     : alive	? "running"
+	     elsewhere ? "of another PID namespace or machine: whether it runs cannot be seen from "
+			 "here"
+	     : alive   ? "running"
 	     : finished ? "has ended, and all of it is in files"
 			: "has ended without writing all");
 	line("", "store last grew %s ago",

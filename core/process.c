@@ -65,6 +65,34 @@ int process_start_ticks(uint32_t pid, uint64_t *ret_ticks)
 	return 0;
 }
 
+bool process_has_own_proc(void)
+{
+	uint64_t pid;
+	char buf[16];
+	ssize_t n = sys_readlink("/proc/self", buf, sizeof buf);
+
+	return n > 0 && text_parse_u64(buf, (size_t)n, &pid) == 0 && pid == (uint64_t)sys_getpid();
+}
+
+bool process_may_be_alive(uint32_t pid, uint64_t start_ticks)
+{
+	uint64_t ticks;
+
+	if (sys_kill((int)pid, 0) == -ESRCH)
+		return false;
+	if (!process_has_own_proc())
+		return true;
+	int rc = process_start_ticks(pid, &ticks);
+	return rc == 0 ? ticks == start_ticks : rc != -ESRCH;
+}
+
+uint64_t process_boot_realtime_ns(void)
+{
+	uint64_t now = sys_clock_ns(CLOCK_REALTIME), since = sys_clock_ns(CLOCK_BOOTTIME);
+
+	return since && now > since ? now - since : 0;
+}
+
 void process_boot_id(uint64_t ret_id[2])
 {
 	char buf[40];

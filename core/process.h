@@ -8,12 +8,23 @@
 #ifndef CPROF_CORE_PROCESS_H
 #define CPROF_CORE_PROCESS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /* When the process started, in clock ticks since boot (field 22 of /proc/PID/stat); pid 0 is the
  * caller's.  0, -ESRCH when there is no such process or only its zombie, or another -errno when it
  * cannot be known. */
 int process_start_ticks(uint32_t pid, uint64_t *ret_ticks);
+
+/* false: that process has ended, as this PID namespace knows it.  true where it cannot be known. */
+bool process_may_be_alive(uint32_t pid, uint64_t start_ticks);
+
+/* /proc is of the caller's PID namespace; else (unshare -p without a new /proc) its numbers mean other
+ * processes. */
+bool process_has_own_proc(void);
+
+/* When this machine was booted, ns since 1970: no process of it is older, whatever boot id a container has. */
+uint64_t process_boot_realtime_ns(void);
 
 /* /proc/sys/kernel/random/boot_id as two words; 0 when unknown. */
 void process_boot_id(uint64_t ret_id[2]);

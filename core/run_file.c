@@ -15,6 +15,31 @@
 #define NAME_TRIES  16
 #define DEFAULT_DIR "/dev/shm/cprof-"
 
+static const char *take_number(const char *s, uint64_t *ret_value)
+{
+	size_t n = 0;
+
+	while (s[n] >= '0' && s[n] <= '9')
+		n++;
+	return text_parse_u64(s, n, ret_value) == 0 ? s + n : NULL;
+}
+
+bool run_file_is_name(const char *s, uint32_t *ret_pid, uint64_t *ret_start_ticks)
+{
+	uint64_t pid, n;
+
+	if (text_length(s) >= RUN_FILE_NAME_BYTES || !(s = take_number(s, &pid)) || *s != '.' ||
+	    pid == 0 || pid > INT32_MAX || !(s = take_number(s + 1, ret_start_ticks)) || *s != '.')
+		return false;
+	*ret_pid = (uint32_t)pid;
+	if (s[1] >= '0' && s[1] <= '9') {
+		s = take_number(s + 1, &n);
+		if (!s)
+			return false;
+	}
+	return text_equal(s, ".store");
+}
+
 /* A directory of ours alone: a real one, owned by us, closed to everybody else.  fd or -errno. */
 int run_file_dir(struct text *path, const char *store_dir, uint32_t uid)
 {

@@ -8,6 +8,7 @@
 #ifndef CPROF_CORE_RUN_FILE_H
 #define CPROF_CORE_RUN_FILE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "core/text.h"
@@ -23,6 +24,11 @@ int run_file_dir(struct text *path, const char *dir, uint32_t uid);
  * Context: signal.  Allocates: no.  Locks: none. */
 int run_file_create(struct text *path, const char *dir, uint32_t uid, uint32_t pid,
 		    uint64_t start_ticks);
+
+/* A name that run_file_create() gives: shorter than this.
+ * Context: signal.  Allocates: no.  Locks: none. */
+#define RUN_FILE_NAME_BYTES 64u
+bool run_file_is_name(const char *name, uint32_t *ret_pid, uint64_t *ret_start_ticks);
 
 /* Moves the file to the default directory of another user, made 0700 and theirs when missing, and makes
  * it theirs; *path is then the new one.  For root only.  0 or -errno, with nothing changed.

@@ -16,19 +16,18 @@
 #define REMOVALS    8u	 /* in one call, which may be in a handler */
 #define LISTINGS    128u /* of 4 KiB: about 12,000 stores */
 #define LIVING_PIDS 32u	 /* whose start time is asked for; more are alive without proof */
-#define NAME_BYTES  64u
 
 enum fate { STAYS, DEAD, GOES };
 
 struct candidate {
 	uint64_t mtime_ns;
-	char name[NAME_BYTES];
+	char name[RUN_FILE_NAME_BYTES];
 };
 
 /* Not on the stack, which may be an alternate one of 8 KiB; there is one caller at a time. */
 static struct sweep {
 	const struct store_identity *self;
-	uint64_t now_ns;
+	uint64_t now_ns, boot_ns;
 	unsigned living; /* start times asked for */
 	unsigned removed;
 	uint64_t dead;			   /* that are not finished */
@@ -38,47 +37,14 @@ static struct sweep {
 	_Alignas(8) char listing[4096];
 } sweep;
 
-/* ---- names ---- */
-
-static const char *take_number(const char *s, uint64_t *ret_value)
-{
-	size_t n = 0;
-
-	while (s[n] >= '0' && s[n] <= '9')
-		n++;
-	return text_parse_u64(s, n, ret_value) == 0 ? s + n : NULL;
-}
-
-/* "<pid>.<start ticks>[.<n>].store", see run_file_create(). */
-static bool parse_name(const char *s, uint32_t *ret_pid, uint64_t *ret_ticks)
-{
-	uint64_t pid, n;
-
-	if (text_length(s) >= NAME_BYTES || !(s = take_number(s, &pid)) || *s != '.' || pid == 0 ||
-	    pid > INT32_MAX || !(s = take_number(s + 1, ret_ticks)) || *s != '.')
-		return false;
-	*ret_pid = (uint32_t)pid;
-	if (s[1] >= '0' && s[1] <= '9') {
-		s = take_number(s + 1, &n);
-		if (!s)
-			return false;
-	}
-	return text_equal(s, ".store");
-}
-
 /* ---- whose store it is ---- */
 
 /* By what this PID namespace knows of the name's pid. */
 static bool may_be_alive(struct sweep *w, uint32_t pid, uint64_t ticks)
 {
-	uint64_t is;
-
 	if (sys_kill((int)pid, 0) == -ESRCH)
 		return false;
-	if (w->living++ >= LIVING_PIDS)
-		return true;
-	int rc = process_start_ticks(pid, &is);
-	return rc == 0 ? is == ticks : rc != -ESRCH;
+	return w->living++ >= LIVING_PIDS || process_may_be_alive(pid, ticks);
 }
 
 static bool read_header(struct sweep *w, int dir, const char *name, uint64_t *ret_mtime_ns)
@@ -111,7 +77,7 @@ static enum fate fate_of(struct sweep *w, int dir, const char *name, uint64_t *r
 	uint32_t pid;
 	uint64_t ticks;
 
-	if (!parse_name(name, &pid, &ticks) || may_be_alive(w, pid, ticks) ||
+	if (!run_file_is_name(name, &pid, &ticks) || may_be_alive(w, pid, ticks) ||
 	    !read_header(w, dir, name, ret_mtime_ns))
 		return STAYS;
 	bool is_old = *ret_mtime_ns + DAY_NS < w->now_ns;
@@ -120,7 +86,9 @@ static enum fate fate_of(struct sweep *w, int dir, const char *name, uint64_t *r
 	if (!(h->boot_id[0] | h->boot_id[1]) || !(self->boot_id[0] | self->boot_id[1]))
 		return STAYS;
 	if (h->boot_id[0] != self->boot_id[0] || h->boot_id[1] != self->boot_id[1])
-		return is_old ? DEAD : STAYS; /* before the last boot, or on another machine */
+		/* Before the last boot.  What is newer may live: on another machine, or in a container
+		 * that has a boot_id of its own. */
+		return is_old && h->created_realtime_ns < w->boot_ns ? DEAD : STAYS;
 	if (!h->pid_ns || h->pid_ns != self->pid_ns)
 		return STAYS; /* in another container; its pid says nothing here */
 	/* Relaxed: its owner is dead. */
@@ -193,6 +161,7 @@ void run_sweep(const char *dir, const struct store_identity *self, uint64_t keep
 		return;
 	w->self = self;
 	w->now_ns = sys_clock_ns(CLOCK_REALTIME);
+	w->boot_ns = process_boot_realtime_ns();
 	w->living = w->removed = w->count = 0;
 	w->dead = 0;
 	read_directory(w, fd);

@@ -156,6 +156,53 @@ else
 	echo "skip dump_refuses_a_zombie: none came to be"
 fi
 
+# Where kcmp is refused, as in Docker, a dumper is known by its name: it is none of those who are asked.
+cat > "$scratch/nokcmp.c" <<-'C'
+	#include <errno.h>
+	#include <linux/filter.h>
+	#include <linux/seccomp.h>
+	#include <stddef.h>
+	#include <sys/prctl.h>
+	#include <sys/syscall.h>
+	#include <unistd.h>
+	int main(int argc, char **argv)
+	{
+		struct sock_filter f[] = {
+			BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+			BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_kcmp, 0, 1),
+			BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
+			BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+		};
+		struct sock_fprog p = {4, f};
+
+		if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 || prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &p) < 0)
+			return 77;
+		execv(argv[1], argv + 1);
+		return 1;
+	}
+C
+gcc -o "$scratch/nokcmp" "$scratch/nokcmp.c"
+"$scratch/nokcmp" /bin/true
+if [ $? != 77 ]; then
+	ln -s "$scratch/burn" "$scratch/cprof-dump" # comm is the name of the file
+	start bash -c "exec -a burn-three '$scratch/cprof-dump' slowly"
+	dumper=$pid
+	start bash -c "exec -a burn-three '$scratch/burn' slowly"
+	asked=$pid
+	both() { grep -q cprof-dump /proc/$dumper/comm && grep -q burn /proc/$asked/comm && ready $dumper && ready $asked; }
+	wait_for 5 both
+	expect dump_by_name_leaves_a_dumper_out_without_kcmp 0 "$scratch/nokcmp" "$C" dump burn-three
+	claim dump_by_name_asks_the_others_without_kcmp "$(cat "$scratch/out")" test "$(sed 's/.*burn-three\.//; s/\..*//' "$scratch/out")" = $asked
+	expect dump_refuses_a_dumper_without_kcmp 1 "$scratch/nokcmp" "$C" dump $dumper
+	said dump_knows_a_dumper_without_kcmp "shares its parent's memory"
+	"$scratch/nokcmp" "$C" ls > "$scratch/out"
+	claim ls_leaves_a_dumper_out_without_kcmp "$(cat "$scratch/out")" sh -c "! grep -q ' $dumper ' '$scratch/out'"
+	expect dump_goes_by_kcmp_where_it_may 0 "$C" dump $dumper
+	{ kill -9 $dumper $asked; wait $dumper $asked; } 2> /dev/null
+else
+	echo "skip dump_by_name_leaves_a_dumper_out_without_kcmp: no seccomp here"
+fi
+
 # Where no file can be written, and where no store can be.
 CPROF_OUTPUT_DIR=$scratch/missing start "$scratch/burn-two" slowly
 failing=$pid
@@ -168,6 +215,28 @@ storeless=$pid
 wait_for 5 ready $storeless
 expect dump_of_a_process_whose_store_is_no_file_writes 0 "$C" dump $storeless
 claim dump_without_store_prints_the_new_file "$(cat "$scratch/out")" test "$(cat "$scratch/out")" = "$out/burn-two.$storeless.cpu.1.pb.gz"
+
+# Where the file of the store was removed, exec cannot be held: unless root finds it through the mapping,
+# who never sleeps is left alone.
+printf 'volatile long x; int main(void) { for (;;) x++; }\n' | gcc -x c -o "$scratch/spin" -
+bare=
+[ "$(id -u)" = 0 ] && bare="setpriv --bounding-set=-all"
+start $bare "$scratch/spin"
+spinning=$pid
+spins() { has_store $spinning && grep -q '^spin$' /proc/$spinning/comm && grep -q "/$spinning[.].*store" /proc/$spinning/maps; }
+wait_for 5 spins
+rm "$CPROF_STORE_DIR/$spinning".*.store
+expect dump_refuses_a_busy_process_whose_store_is_gone 1 $bare "$C" dump --timeout 2 $spinning
+said dump_says_that_the_store_cannot_be_opened 'its store cannot be opened'
+expect status_of_a_process_whose_store_is_gone 0 $bare "$C" status $spinning
+shown status_says_that_the_store_cannot_be_opened 'cannot be opened from here'
+if "$C" status $spinning | grep -q '^samples:'; then
+	expect dump_by_root_finds_a_store_that_is_gone 0 "$C" dump $spinning
+	claim dump_by_root_prints_the_file "$(cat "$scratch/out")" test -s "$out/spin.$spinning.cpu.1.pb.gz"
+else
+	echo "skip dump_by_root_finds_a_store_that_is_gone: /proc/PID/map_files may not be opened"
+fi
+{ kill -9 $spinning; wait $spinning; } 2> /dev/null
 
 # A store of another version has other places: nothing may be written there.
 start "$scratch/burn-two" slowly
@@ -250,7 +319,7 @@ claim ls_columns_are_aligned "$(cat "$scratch/out")" awk 'NR == 1 { at = index($
 # Stores that somebody else has put there.
 store=$(ls "$CPROF_STORE_DIR/$victim".*.store)
 python3 - "$store" "$CPROF_STORE_DIR" <<-'PY'
-	import os, struct, sys
+	import os, struct, sys, time
 	data = bytearray(open(sys.argv[1], "rb").read())
 	ticks = struct.unpack_from("<Q", data, 32)[0]
 	def put(name, d):
@@ -264,6 +333,12 @@ python3 - "$store" "$CPROF_STORE_DIR" <<-'PY'
 	old = bytearray(data)
 	struct.pack_into("<I", old, 8, 2)
 	put("4194300.1.store", old)
+	# Of another boot id: made before this machine was booted, and after, as in a container or elsewhere.
+	for pid, created in (4194295, 10**18), (4194296, time.time_ns()):
+	    other = bytearray(data)
+	    struct.pack_into("<I", other, 24, pid)
+	    struct.pack_into("<QQQ", other, 40, created, 0, 1)
+	    put("%d.%d.store" % (pid, ticks), other)
 	os.symlink("/etc/passwd", os.path.join(sys.argv[2], "4194299.1.store"))
 	os.mkfifo(os.path.join(sys.argv[2], "4194298.1.store"))
 	os.mkdir(os.path.join(sys.argv[2], "4194297.1.store"))
@@ -272,8 +347,18 @@ expect ls_survives_hostile_stores 0 "$C" ls
 claim ls_prints_no_control_characters "there is one" printable "$scratch/out"
 shown ls_names_a_hostile_program_harmlessly 'evil +4194301 +killed'
 shown ls_shows_a_store_of_another_version '^\? +4194300 +unreadable .*another version'
+shown ls_shows_what_was_before_the_last_boot '4194295 +other-boot'
+shown ls_shows_what_may_live_under_another_boot_id '4194296 +elsewhere'
 shown ls_shows_a_damaged_store '^\? +4194302 +unreadable'
 claim ls_leaves_out_what_is_no_file "$(cat "$scratch/out")" sh -c "! grep -qE ' 419429[789] ' '$scratch/out'"
+evil=$scratch/$'evil\e[31m'
+mkdir "$evil"
+echo noise > "$evil/noise"
+cp "$CPROF_STORE_DIR/$busy".*.store "$evil/living"
+for file in noise living; do
+	expect recover_refuses_${file}_in_a_hostile_directory 1 "$C" recover "$evil/$file"
+	claim recover_prints_no_control_characters_of_$file "$(cat -v "$scratch/err")" printable "$scratch/err"
+done
 crashed=0
 for seed in $(seq 1 "${COMMANDS_DAMAGED:-12}"); do
 	python3 - "$store" "$CPROF_STORE_DIR/4194302.1.store" $seed <<-'PY'
@@ -324,11 +409,14 @@ expect status_of_noise_fails 1 "$C" status "$scratch/burn.c"
 
 # ---- ls --clean ----
 touch -d '2 days ago' "$CPROF_STORE_DIR/4194303.1.store"
+touch -d '2 days ago' "$CPROF_STORE_DIR"/419429[56].*.store
 expect ls_clean_exits_0 0 "$C" ls --clean
 shown ls_clean_says_what_it_removes "^removed $store \(burn-two, killed"
 claim ls_clean_removes_the_killed "$(ls "$CPROF_STORE_DIR")" test ! -e "$store"
 claim ls_clean_removes_what_is_old_and_unreadable "$(ls "$CPROF_STORE_DIR")" test ! -e "$CPROF_STORE_DIR/4194303.1.store"
 claim ls_clean_leaves_what_is_new_and_unreadable "removed" test -e "$CPROF_STORE_DIR/4194300.1.store"
+claim ls_clean_removes_what_was_before_the_last_boot "$(ls "$CPROF_STORE_DIR")" sh -c "! ls '$CPROF_STORE_DIR'/4194295.* 2> /dev/null"
+claim ls_clean_leaves_what_may_live_under_another_boot_id "removed" sh -c "ls '$CPROF_STORE_DIR'/4194296.* > /dev/null"
 claim ls_clean_leaves_the_running "$(ls "$CPROF_STORE_DIR")" sh -c "ls '$CPROF_STORE_DIR/$busy'.*.store '$CPROF_STORE_DIR/$waiting'.*.store > /dev/null"
 expect ls_clean_again_has_nothing_to_do 0 "$C" ls --clean
 shown ls_clean_says_that_there_is_nothing '^nothing to remove'
@@ -342,6 +430,16 @@ claim check_says_nothing_without_need "$("$C" check "$scratch/burn")" test "$("$
 strip -o "$scratch/stripped" "$scratch/burn"
 expect check_of_a_stripped_program 0 "$C" check "$scratch/stripped"
 shown check_says_that_it_is_stripped 'is stripped'
+objcopy --only-keep-debug "$scratch/chain" "$scratch/stripped.debug"
+objcopy --add-gnu-debuglink="$scratch/stripped.debug" "$scratch/stripped"
+expect check_of_a_stripped_program_with_symbols_of_another 0 "$C" check "$scratch/stripped"
+shown check_believes_no_symbols_of_another_build 'is stripped: functions that it does not export'
+objcopy --only-keep-debug "$scratch/burn" "$scratch/stripped.debug"
+expect check_of_a_stripped_program_with_its_symbols 0 "$C" check "$scratch/stripped"
+shown check_says_where_its_names_come_from "its names come from $(realpath "$scratch")/stripped.debug$"
+chmod o+w "$scratch/stripped.debug"
+expect check_of_a_stripped_program_with_symbols_that_all_may_write 0 "$C" check "$scratch/stripped"
+shown check_believes_no_symbols_that_all_may_write 'is stripped: functions that it does not export'
 if gcc -static -o "$scratch/static" "$scratch/burn.c" 2> /dev/null; then
 	expect check_static_will_not_be_profiled 1 "$C" check "$scratch/static"
 	shown check_says_static 'will not be profiled: it is linked statically'
@@ -419,6 +517,8 @@ if [ "$(id -u)" = 0 ]; then
 			claim dump_names_the_file_by_the_inner_pid "$(cat "$scratch/out")" grep -q '/burn-two.1.cpu.1.pb.gz$' "$scratch/out"
 			"$C" ls > "$scratch/out"
 			shown ls_shows_what_runs_in_a_pid_namespace "^burn-two +$inner +running"
+			expect dump_refuses_a_proc_of_another_pid_namespace 1 unshare -pf "$C" dump $busy
+			said dump_says_that_proc_is_another 'of another PID namespace'
 		else
 			not_ok dump_reaches_into_a_pid_namespace "no store of pid 1 came"
 		fi

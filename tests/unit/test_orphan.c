@@ -51,23 +51,6 @@ static void end(void)
 	CHECK_EQ(system(command), 0);
 }
 
-TEST(orphan_names_are_numbers)
-{
-	uint32_t pid;
-	uint64_t ticks;
-
-	CHECK(orphan_is_name("12.345.store", &pid, &ticks) && pid == 12 && ticks == 345);
-	CHECK(orphan_is_name("12.345.6.store", &pid, &ticks));
-	CHECK(!orphan_is_name("12.store", &pid, &ticks));
-	CHECK(!orphan_is_name("0.1.store", &pid, &ticks));
-	CHECK(!orphan_is_name("12.345.store2", &pid, &ticks));
-	CHECK(!orphan_is_name("12.345.6.7.store", &pid, &ticks));
-	CHECK(!orphan_is_name("99999999999.1.store", &pid, &ticks));
-	CHECK(!orphan_is_name("1.99999999999999999999999.store", &pid, &ticks));
-	CHECK(!orphan_is_name("a.1.store", &pid, &ticks));
-	CHECK(!orphan_is_name("", &pid, &ticks));
-}
-
 TEST(orphan_tells_what_is_in_a_store)
 {
 	struct orphan o;
@@ -89,8 +72,10 @@ TEST(orphan_tells_what_is_in_a_store)
 	CHECK_STR(kinds, "nothing");
 	o.header->pid_ns++;
 	CHECK(orphan_is_elsewhere(&o) && !orphan_is_alive(&o));
-	o.header->boot_id[0]++;
-	CHECK(!orphan_is_this_boot(&o) && !orphan_is_elsewhere(&o));
+	o.header->boot_id[0]++; /* of a container with a boot id of its own, or before this boot */
+	CHECK(!orphan_is_this_boot(&o) && orphan_is_elsewhere(&o) && !orphan_is_alive(&o));
+	o.header->created_realtime_ns = process_boot_realtime_ns() - 1000000000;
+	CHECK(!orphan_is_this_boot(&o) && !orphan_is_elsewhere(&o) && !orphan_is_alive(&o));
 	orphan_close(&o);
 	end();
 }

@@ -270,6 +270,14 @@ static void no_boot(struct store_header *h)
 static void other_boot(struct store_header *h)
 {
 	h->boot_id[0]++;
+	h->created_realtime_ns = process_boot_realtime_ns() - 1000000000;
+}
+
+/* A container with a boot_id of its own, or another machine. */
+static void other_boot_id(struct store_header *h)
+{
+	h->boot_id[0]++;
+	h->created_realtime_ns = process_boot_realtime_ns() + 1000000000;
 }
 
 static void other_version(struct store_header *h)
@@ -291,11 +299,11 @@ static void other_pid(struct store_header *h)
 TEST(sweep_takes_nobody_elsewhere_for_dead)
 {
 	static void (*const changes[])(struct store_header *) = {other_namespace, no_namespace,
-								 no_boot};
+								 no_boot, other_boot_id};
 	char path[320];
 
 	begin();
-	for (unsigned i = 0; i < 3; i++) {
+	for (unsigned i = 0; i < 4; i++) {
 		make_dead(path, changes[i]);
 		set_age(path, 3 * 86400);
 		sweep(0);
