@@ -275,26 +275,32 @@ static unsigned age_of(unsigned n)
 	return n * 7919u % 100003u;
 }
 
-TEST(rotate_of_100000_files_works)
+/* Fewer where it was seen already, under other compilers. */
+#if defined(__clang__) || defined(__SANITIZE_ADDRESS__)
+#define MANY 20000u
+#else
+#define MANY 100000u
+#endif
+TEST(rotate_of_very_many_files_works)
 {
 	unsigned oldest = 1;
 
 	begin();
-	for (unsigned n = 1; n <= 100000; n++)
+	for (unsigned n = 1; n <= MANY; n++)
 		make_file(numbered(n), 1, T0 + (time_t)age_of(n));
-	for (unsigned n = 1; n <= 100000; n++)
+	for (unsigned n = 1; n <= MANY; n++)
 		oldest = age_of(n) < age_of(oldest) ? n : oldest;
 	uint64_t from = now_ns();
-	CHECK_EQ(rotate(99999, 0, NULL), 0);
+	CHECK_EQ(rotate(MANY - 1, 0, NULL), 0);
 	uint64_t one = now_ns();
-	CHECK_EQ(check_files_in(scratch), 99999);
+	CHECK_EQ(check_files_in(scratch), MANY - 1);
 	CHECK(!is_there(numbered(oldest)));
 	CHECK_EQ(rotate(20, 0, NULL), 0);
 	uint64_t all = now_ns();
-	printf("# 100,000 files: one removed in %u ms, 99,979 in %u ms\n",
+	printf("# %u files: one removed in %u ms, all but 20 in %u ms\n", MANY,
 	       (unsigned)((one - from) / 1000000), (unsigned)((all - one) / 1000000));
 	CHECK_EQ(check_files_in(scratch), 20);
-	for (unsigned n = 1; n <= 100000; n++)
+	for (unsigned n = 1; n <= MANY; n++)
 		if (age_of(n) >= 100003u - 10)
 			CHECK(is_there(numbered(n)));
 	end();
