@@ -101,21 +101,27 @@ trailer() { # the length that gzip's trailer claims is that of the content
 	! "$RAW" --check "${all[@]}" | grep -q check-03
 }
 claim "check-03 one_gzip_member_with_its_length" "gzip -t, ISIZE or member count" trailer
-# A process that has used no CPU time to speak of: its dump is a valid profile without samples.
+# A process that has used no CPU time to speak of: its dump is a valid profile without samples.  The first sample comes at
+# random within a period, here of a second, of which the start takes a few ms: so three tries.
 empty() {
 	local pid
+	rm -rf "$scratch/out.empty"
 	mkdir -m 700 "$scratch/out.empty"
-	CPROF_OUTPUT_DIR=$scratch/out.empty CPROF_STORE_DIR=$scratch/store LD_PRELOAD=$LIB sleep 60 &
+	CPROF_CPU_HZ=1 CPROF_OUTPUT_DIR=$scratch/out.empty CPROF_STORE_DIR=$scratch/store LD_PRELOAD=$LIB sleep 60 &
 	pid=$!
 	wait_for 5 grep -q libcprof "/proc/$pid/maps"
+	wait_for 5 grep -q 'S (sleeping)' "/proc/$pid/status"
 	kill -USR2 "$pid"
 	wait_for 10 test -e "$scratch/out.empty/sleep.$pid.cpu.1.pb.gz"
 	kill "$pid"
 	wait "$pid"
-	mv "$scratch/out.empty/sleep.$pid.cpu.1.pb.gz" "$scratch/empty.pb" && P -top empty.pb > empty.txt &&
-		! grep -Eiq 'unrecognized|parsing|error' empty.txt && grep -q '0 total' empty.txt && "$RAW" --check empty.pb > empty.txt
+	mv "$scratch/out.empty/sleep.$pid.cpu.1.pb.gz" "$scratch/empty.pb" && P -top empty.pb > empty.txt && grep -q '0 total' empty.txt
 }
-claim "check-06 a_profile_without_samples_is_read" "$(head -3 empty.txt 2> /dev/null | tr '\n' ' ')" empty
+read_empty() {
+	empty || empty || empty || return 1
+	! grep -Eiq 'unrecognized|parsing|error' empty.txt && "$RAW" --check empty.pb > empty.txt
+}
+claim "check-06 a_profile_without_samples_is_read" "$(head -3 empty.txt 2> /dev/null | tr '\n' ' ')" read_empty
 P -raw hot.pb.gz > raw.txt
 four() {
 	grep -q '^PeriodType: cpu nanoseconds$' raw.txt && grep -q '^Period: 10000000$' raw.txt &&
