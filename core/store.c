@@ -388,8 +388,11 @@ void store_finish(struct store *s, bool finished)
 
 void store_view_of(const struct store *s, struct store_view *ret_view)
 {
-	ret_view->header = s->header;
-	ret_view->size_bytes = s->size_bytes;
+	*ret_view = (struct store_view){
+		.header = s->header,
+		.size_bytes = s->size_bytes,
+		.reserved = s->shared ? s->reserved : NULL,
+	};
 }
 
 /* ---- creation ---- */

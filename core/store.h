@@ -44,10 +44,6 @@ struct store_identity {
 	uint64_t window_monotonic_ns;
 };
 
-/* How much a store reserves at a time: small enough for a handler (about 10 us), see
- * store_reserve() in store.c. */
-#define STORE_RESERVE_STEP 16384u
-
 /* Maps a new store of at most max_bytes in store_dir ("" means /dev/shm/cprof-<uid>, made 0700 when
  * missing), as <pid>.<start_ticks>.store, mode 0600.  When no file can be had (denied, full, the
  * directory is not ours alone) the store is anonymous memory: *ret_why is then a negative errno,

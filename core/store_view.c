@@ -43,8 +43,20 @@ static const void *view_record(const struct store_view *v, uint64_t at, uint64_t
  * on a tmpfs that may be full; reading a hole of it through a shared mapping would be a SIGBUS in
  * the host, while this call just fails.  Older kernels know it not, and there a store has no holes.
  */
-static bool view_backed(const void *p, size_t n)
+static bool view_backed(const struct store_view *v, const void *p, size_t n)
 {
+	if (v->reserved) {
+		uint64_t at = (uint64_t)((const char *)p - (const char *)v->header);
+
+		for (uint64_t step = at / STORE_RESERVE_STEP;
+		     step <= (at + n - 1) / STORE_RESERVE_STEP; step++) {
+			/* Relaxed, as in store_reserve(). */
+			if (!(atomic_load_explicit(&v->reserved[step / 64], memory_order_relaxed) &
+			      UINT64_C(1) << step % 64))
+				return false;
+		}
+		return true;
+	}
 	uintptr_t from = (uintptr_t)p & ~(uintptr_t)(PAGE - 1);
 
 	return sys_madvise((void *)from, (uintptr_t)p + n - from, POPULATE_READ) != -EFAULT;
@@ -120,7 +132,7 @@ bool store_view_next(const struct store_view *v, uint32_t *cursor, struct store_
 	while (rows && *cursor < STORE_INDEX_SLOTS) {
 		const _Atomic uint64_t *slot = &rows[*cursor];
 
-		if ((*cursor == 0 || (uintptr_t)slot % PAGE == 0) && !view_backed(slot, 8)) {
+		if ((*cursor == 0 || (uintptr_t)slot % PAGE == 0) && !view_backed(v, slot, 8)) {
 			*cursor += (uint32_t)((PAGE - (uintptr_t)slot % PAGE) / 8);
 			continue;
 		}
@@ -155,7 +167,7 @@ int store_view_module(const struct store_view *v, unsigned id, struct store_modu
 		return -ENOENT;
 	const struct store_module *modules =
 		view_at(v, h->modules_offset, STORE_MODULES_MAX * sizeof *modules);
-	if (!modules || !view_backed(&modules[id - 1], sizeof *modules))
+	if (!modules || !view_backed(v, &modules[id - 1], sizeof *modules))
 		return -ENOENT;
 	const struct store_module *m = &modules[id - 1];
 	/* Acquire pairs with the release of MODULE_READY in store_module_add(). */

@@ -14,9 +14,15 @@
 
 #include "core/store_format.h"
 
+/* How much a store reserves at a time: small enough for a handler (about 10 us), see
+ * store_reserve() in store.c. */
+#define STORE_RESERVE_STEP 16384u
+
 struct store_view {
 	const struct store_header *header;
 	uint64_t size_bytes; /* readable bytes from header on */
+	/* Of one's own shared store: one bit for each STORE_RESERVE_STEP that has memory; NULL: ask the kernel. */
+	const _Atomic uint64_t *reserved;
 };
 
 /* One row and its stack; pointers into the mapping. */

@@ -87,7 +87,7 @@ int elf_symbol_name(const struct elf *e, enum elf_table_kind kind, uint64_t inde
 struct elf_window {
 	uint64_t at;
 	size_t bytes;
-	char data[4096];
+	char data[1024];
 };
 
 /* Copies a symbol's name, cut to size - 1 bytes; returns its length in buf, or -errno.  The second

@@ -31,9 +31,10 @@
 /* What .gnu_debugdata unpacks to; not on the stack of a dumper that may be killed. */
 static struct arena unpacked;
 
-/* Room for two names that are compared; in the arena, since stacks are small. */
+/* Room for two names that are compared, and what finds addresses; in the arena, since stacks are small. */
 struct scratch {
 	char name[SYMBOL_NAME_MAX], old[SYMBOL_NAME_MAX];
+	struct addresses_index index;
 };
 
 /* One pass over one table of one file. */
@@ -124,8 +125,8 @@ static bool is_better(struct pass *p, const struct elf_symbol *s, const struct a
 	return reads_better(p->scratch->name, old);
 }
 
-/* Notes where the better name is.  Names are copied when the table has been read: an address may have
- * thousands of aliases, each better than the last. */
+/* Notes where the better name is.  Names are read and copied when the table has been read: an address may have
+ * thousands of aliases, each better than the last, and names are scattered over the file. */
 static bool consider(void *opaque, const struct elf_symbol *s)
 {
 	struct pass *p = opaque;
@@ -138,7 +139,7 @@ static bool consider(void *opaque, const struct elf_symbol *s)
 		return false;
 	if (end < start || start > p->addresses[p->n - 1].address || end <= p->addresses[0].address)
 		return true;
-	for (unsigned i = addresses_first(p->addresses, p->n, start);
+	for (unsigned i = addresses_index_first(&p->scratch->index, start);
 	     i < p->n && p->addresses[i].address < end; i++) {
 		struct address *a = &p->addresses[i];
 
@@ -147,10 +148,10 @@ static bool consider(void *opaque, const struct elf_symbol *s)
 		if (has_name(a) && (start < a->symbol_start ||
 				    (start == a->symbol_start && rank(s) < a->symbol_rank)))
 			continue;
-		if (!is_read && read_name(p, s->name, p->scratch->name) == 0)
-			return true;
-		is_read = true;
 		if (has_name(a) && start == a->symbol_start && rank(s) == a->symbol_rank) {
+			if (!is_read && read_name(p, s->name, p->scratch->name) == 0)
+				return true;
+			is_read = true;
 			/* Neighbours mostly have the same one. */
 			if (a->symbol_name != old || !a->symbol_name) {
 				old = a->symbol_name;
@@ -213,6 +214,7 @@ static int name_list(const struct job *j, const struct elf *e, struct address *l
 	struct elf_window window;
 
 	window.at = window.bytes = 0;
+	addresses_index_make(&j->scratch->index, list, n);
 	for (enum elf_table_kind kind = ELF_SYMTAB; kind < ELF_TABLES; kind++) {
 		struct pass p = {
 			.elf = e,
