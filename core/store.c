@@ -208,8 +208,17 @@ static bool intern_row(struct store *s, enum store_kind kind, uint64_t stack_at,
 	return publish(s, h->rows_offset, hash, ret_at, slot, &h->row_count);
 }
 
-void store_add(struct store *s, enum store_kind kind, const uint64_t *frames, unsigned depth,
-	       uint64_t label, const uint64_t *values)
+void store_add_to(struct store *s, uint64_t row_at, unsigned first, const uint64_t *values,
+		  unsigned n)
+{
+	struct store_row *row = record(s, row_at);
+
+	for (unsigned i = 0; i < n; i++)
+		atomic_fetch_add_explicit(&row->value[first + i], values[i], memory_order_relaxed);
+}
+
+uint64_t store_add(struct store *s, enum store_kind kind, const uint64_t *frames, unsigned depth,
+		   uint64_t label, const uint64_t *values)
 {
 	const struct store_header *h = s->header;
 	uint64_t stack_hash = hash_frames(frames, depth);
@@ -220,12 +229,11 @@ void store_add(struct store *s, enum store_kind kind, const uint64_t *frames, un
 	__builtin_prefetch((char *)h + h->rows_offset + row_hash % STORE_INDEX_SLOTS * 8, 1);
 	if (!intern_stack(s, frames, depth, stack_hash, &stack_at) ||
 	    !intern_row(s, kind, stack_at, label, row_hash, &row_at)) {
-		store_lost(s, LOST_STORE_FULL, values[0]);
+		store_lost(s, LOST_STORE_FULL, kind == KIND_CPU ? values[0] : 1);
 		row_at = s->full_row_at[kind];
 	}
-	struct store_row *row = record(s, row_at);
-	for (unsigned i = 0; i < store_kind_values(kind); i++)
-		atomic_fetch_add_explicit(&row->value[i], values[i], memory_order_relaxed);
+	store_add_to(s, row_at, 0, values, store_kind_values(kind));
+	return row_at;
 }
 
 void store_expect(const struct store *s)
@@ -305,11 +313,17 @@ void store_lost(struct store *s, enum store_loss what, uint64_t count)
 	atomic_fetch_add_explicit(&s->header->lost[what], count, memory_order_relaxed);
 }
 
+void store_used(struct store *s, uint64_t now_monotonic_ns)
+{
+	atomic_store_explicit(&s->header->last_monotonic_ns, now_monotonic_ns,
+			      memory_order_relaxed);
+}
+
 void store_cost(struct store *s, uint64_t ns, uint64_t now_monotonic_ns)
 {
 	struct store_header *h = s->header;
 
-	atomic_store_explicit(&h->last_monotonic_ns, now_monotonic_ns, memory_order_relaxed);
+	store_used(s, now_monotonic_ns);
 	atomic_fetch_add_explicit(&h->cost_total_ns, ns, memory_order_relaxed);
 	atomic_fetch_add_explicit(&h->cost_buckets[store_cost_bucket(ns)], 1, memory_order_relaxed);
 }
@@ -483,6 +497,7 @@ static void fill_header(struct store *s, const struct store_identity *who)
 	h->cpu_fallback = who->cpu_fallback;
 	h->cpu_period_ns = who->cpu_period_ns;
 	h->kind_period[KIND_CPU] = who->cpu_on ? who->cpu_period_ns : 0;
+	h->kind_period[KIND_HEAP] = h->kind_period[KIND_ALLOCS] = who->heap_period_bytes;
 	copy_string(h->library, sizeof h->library, who->library);
 	copy_string(h->settings, sizeof h->settings, who->settings);
 	h->modules_offset = round_up(sizeof *h, PAGE);
@@ -505,7 +520,8 @@ static bool make_full_rows(struct store *s)
 	if (!intern_stack(s, &frame, 1, hash, &stack_at))
 		return false;
 	for (enum store_kind kind = KIND_CPU; kind < KIND_COUNT; kind++)
-		if (!intern_row(s, kind, stack_at, 0, hash_row(hash, kind, 0),
+		if (store_kind_values(kind) &&
+		    !intern_row(s, kind, stack_at, 0, hash_row(hash, kind, 0),
 				&s->full_row_at[kind]))
 			return false;
 	return true;

@@ -39,6 +39,7 @@ struct store_identity {
 	uint32_t cpu_hz, cpu_fallback;
 	uint64_t cpu_period_ns;
 	bool cpu_on;
+	uint64_t heap_period_bytes; /* mean distance of sampled bytes; 0: not recorded */
 	const char *library, *settings;
 	uint64_t window_realtime_ns; /* when this process began to be profiled */
 	uint64_t window_monotonic_ns;
@@ -54,10 +55,16 @@ int store_create(struct store *s, const char *store_dir, uint64_t max_bytes,
 
 /* Adds values to the row of (kind, stack, label).  frames: leaf first, at most STORE_DEPTH_MAX.
  * When the stack or the row does not fit, the values go to the row of [cprof: store full] and
- * LOST_STORE_FULL is counted; so totals stay right.  values: store_kind_values(kind) of them.
+ * LOST_STORE_FULL is counted; so totals stay right.  values: store_kind_values(kind) of them.  Returns
+ * the row, for store_add_to().
  * Context: signal.  Allocates: store.  Locks: none. */
-void store_add(struct store *s, enum store_kind kind, const uint64_t *frames, unsigned depth,
-	       uint64_t label, const uint64_t *values);
+uint64_t store_add(struct store *s, enum store_kind kind, const uint64_t *frames, unsigned depth,
+		   uint64_t label, const uint64_t *values);
+
+/* Adds n values to a row, from its value number `first` on.
+ * Context: signal.  Allocates: no.  Locks: none. */
+void store_add_to(struct store *s, uint64_t row_at, unsigned first, const uint64_t *values,
+		  unsigned n);
 
 /* Asks the processor for the memory that the next store_add will touch, while the caller is busy with
  * something else: in a handler all of it is cold.
@@ -71,6 +78,10 @@ void store_expect(const struct store *s);
 unsigned store_module_add(struct store *s, const struct store_module_info *info);
 
 void store_lost(struct store *s, enum store_loss what, uint64_t count);
+
+/* Something was recorded at this time of the monotonic clock.
+ * Context: signal. */
+void store_used(struct store *s, uint64_t now_monotonic_ns);
 
 /* Records what one run of the handler cost, and when it ended.
  * Context: signal. */

@@ -54,11 +54,16 @@ enum synthetic {
 		SYNTH_COUNT
 };
 
-/* Kinds of row.  Values of KIND_CPU: [0] samples, [1] nanoseconds of CPU. */
-enum store_kind { KIND_NONE, KIND_CPU, KIND_COUNT };
+/* Kinds of row, and of file.  Append only.  Values of a row:
+ * KIND_CPU: [0] samples, [1] nanoseconds of CPU.
+ * KIND_HEAP: what sampled allocations stand for: [0] objects allocated, in 1/65536, [1] bytes allocated,
+ * [2] [3] the same of those that were freed.  Each pair is added in one go, an allocation before it is freed.
+ * KIND_ALLOCS has no rows: it is a second file of the same. */
+enum store_kind { KIND_NONE, KIND_CPU, KIND_HEAP, KIND_ALLOCS, KIND_COUNT };
+enum { HEAP_ALLOC_OBJECTS, HEAP_ALLOC_SPACE, HEAP_FREE_OBJECTS, HEAP_FREE_SPACE };
 static inline unsigned store_kind_values(enum store_kind kind)
 {
-	return kind == KIND_CPU ? 2 : 0;
+	return kind == KIND_CPU ? 2 : kind == KIND_HEAP ? 4 : 0;
 }
 
 /* What was lost or bent, each visible in the comments of every file.  Append only. */
@@ -74,7 +79,9 @@ static inline unsigned store_kind_values(enum store_kind kind)
 	X(LOST_GUESSED, "stacks with a step by frame pointer")                                     \
 	X(LOST_DUMPS, "dumps that could not be written")                                           \
 	X(LOST_FOREIGN_SIGNALS, "profiling signals that were not ours")                            \
-	X(LOST_HANDLERS, "dumps that found a signal handler of ours replaced")
+	X(LOST_HANDLERS, "dumps that found a signal handler of ours replaced")                     \
+	X(LOST_ALLOCATIONS, "sampled allocations dropped for want of a store")                     \
+	X(LOST_LIVE, "sampled allocations not followed for want of memory (not in inuse_*)")
 enum store_loss {
 #define X(id, text) id,
 	STORE_LOSSES(X)

@@ -95,7 +95,8 @@ static bool view_sample(const struct store_view *v, uint64_t slot, struct store_
 	if (!row || (row->hash ^ slot) >> 32 != 0)
 		return false;
 	unsigned kind = row->kind, values = row->values;
-	if (kind == KIND_NONE || kind >= KIND_COUNT || values != store_kind_values(kind) ||
+	if (kind == KIND_NONE || kind >= KIND_COUNT || values == 0 ||
+	    values != store_kind_values(kind) ||
 	    !view_record(v, row_at, sizeof *row + 2 * values * sizeof(uint64_t)))
 		return false;
 
@@ -116,9 +117,11 @@ static bool view_sample(const struct store_view *v, uint64_t slot, struct store_
 		.row_at = row_at,
 		.frames = stack->frames,
 	};
-	for (unsigned i = 0; i < values; i++) {
-		/* Relaxed: counters stand alone; the base moves only after a dump. */
-		ret->total[i] = atomic_load_explicit(&row->value[i], memory_order_relaxed);
+	/* From the last one: what was freed is read before what was allocated, which is so never the smaller
+	 * one (acquire: in this order). */
+	for (unsigned i = values; i-- > 0;) {
+		ret->total[i] = atomic_load_explicit(&row->value[i], memory_order_acquire);
+		/* Relaxed: the base moves only after a dump. */
 		ret->base[i] = atomic_load_explicit(&row->value[values + i], memory_order_relaxed);
 	}
 	return true;

@@ -32,6 +32,7 @@ struct dump {
 	struct sink_dir dir;
 	struct sink sinks[KIND_COUNT];
 	uint64_t number; /* of this dump's files */
+	uint32_t kinds;	 /* bit k: there is a file of enum store_kind k */
 	const char *comments[PPROF_COMMENTS_MAX];
 	unsigned comment_count;
 	struct export_row *rows; /* of all kinds */
@@ -132,6 +133,9 @@ static int collect_rows(struct dump *d)
 
 	for (unsigned kind = KIND_NONE + 1; kind < KIND_COUNT; kind++) {
 		struct snapshot *s = &d->snapshots[kind];
+
+		if (pprof_kinds[kind].rows != kind)
+			continue;
 		int rc = snapshot_take(s, d->view, (enum store_kind)kind, d->arena);
 
 		if (rc < 0)
@@ -199,6 +203,18 @@ static uint64_t positive(uint64_t v)
 	return v == 0 ? 1 : v > INT64_MAX ? INT64_MAX : v;
 }
 
+/* Kinds that are recorded.  One file there is always: an empty profile is valid. */
+static void choose_kinds(struct dump *d)
+{
+	const uint64_t *period = d->view->header->kind_period;
+
+	for (unsigned kind = KIND_NONE + 1; kind < KIND_COUNT; kind++)
+		if (period[kind] || d->snapshots[pprof_kinds[kind].rows].count)
+			d->kinds |= UINT32_C(1) << kind;
+	if (!d->kinds)
+		d->kinds = UINT32_C(1) << KIND_CPU;
+}
+
 static int write_kind(struct dump *d, enum store_kind k)
 {
 	const struct store_header *h = d->view->header;
@@ -214,15 +230,18 @@ static int write_kind(struct dump *d, enum store_kind k)
 	monotonic = monotonic ? monotonic : h->created_monotonic_ns;
 	struct pprof_input input = {
 		.kind = kind,
-		.rows = &d->snapshots[k],
+		.rows = &d->snapshots[kind->rows],
 		.locations = &d->locations,
-		.time_ns = positive(realtime ? realtime : h->created_realtime_ns),
-		/* Never 0: that would say "not a window". */
-		.duration_ns = positive(now > monotonic ? now - monotonic : 0),
-		.period = positive(h->cpu_period_ns),
+		.time_ns = positive(d->request->now_realtime_ns),
+		.period = positive(k == KIND_CPU ? h->cpu_period_ns : h->kind_period[k]),
 		.comments = d->comments,
 		.comment_count = d->comment_count,
 	};
+	if (kind->is_window) {
+		input.time_ns = positive(realtime ? realtime : h->created_realtime_ns);
+		/* Never 0: that would say "not a window". */
+		input.duration_ns = positive(now > monotonic ? now - monotonic : 0);
+	}
 	export_file_name(h, k, d->number, &t);
 	int rc = sink_create(&d->sinks[k], &d->dir, name, &d->problem);
 	if (rc < 0)
@@ -240,6 +259,8 @@ static int commit_files(struct dump *d)
 
 	d->result->number = d->number;
 	for (unsigned kind = KIND_NONE + 1; kind < KIND_COUNT; kind++) {
+		if (!(d->kinds & UINT32_C(1) << kind))
+			continue;
 		int rc = sink_commit(&d->sinks[kind]);
 
 		if (rc < 0)
@@ -296,8 +317,10 @@ static int dump_steps(struct dump *d)
 		return rc;
 	choose_number(d);
 	collect_comments(d);
+	choose_kinds(d);
 	for (unsigned kind = KIND_NONE + 1; kind < KIND_COUNT && rc == 0; kind++)
-		rc = write_kind(d, (enum store_kind)kind);
+		if (d->kinds & UINT32_C(1) << kind)
+			rc = write_kind(d, (enum store_kind)kind);
 	if (rc == 0)
 		rc = commit_files(d);
 	return rc;
@@ -319,7 +342,8 @@ static void remove_older(const struct dump *d)
 
 	program_name(d->view->header, &t);
 	for (unsigned kind = KIND_NONE + 1; kind < KIND_COUNT; kind++)
-		fresh[request.fresh_count++] = d->sinks[kind].name;
+		if (d->kinds & UINT32_C(1) << kind)
+			fresh[request.fresh_count++] = d->sinks[kind].name;
 	(void)rotate_files(&request);
 }
 

@@ -19,13 +19,38 @@
 /* Not an enum synthetic: it exists in files only. */
 #define FOLDED_ADDRESS 4095u
 
+#define HEAP_COLUMNS                                                                               \
+	{"alloc_objects", "count"}, {"alloc_space", "bytes"}, {"inuse_objects", "count"},          \
+	{                                                                                          \
+		"inuse_space", "bytes"                                                             \
+	}
+
 const struct pprof_kind pprof_kinds[KIND_COUNT] = {
 	[KIND_CPU] =
 		{
 			.name = "cpu",
+			.rows = KIND_CPU,
+			.is_window = true,
 			.columns = {{"samples", "count"}, {"cpu", "nanoseconds"}},
 			.column_count = 2,
 			.period_type = {"cpu", "nanoseconds"},
+		},
+	[KIND_HEAP] =
+		{
+			.name = "heap",
+			.rows = KIND_HEAP,
+			.columns = {HEAP_COLUMNS},
+			.column_count = 4,
+			.period_type = {"space", "bytes"},
+		},
+	[KIND_ALLOCS] =
+		{
+			.name = "allocs",
+			.rows = KIND_HEAP,
+			.columns = {HEAP_COLUMNS},
+			.column_count = 4,
+			.period_type = {"space", "bytes"},
+			.default_type = "alloc_space",
 		},
 };
 
@@ -268,7 +293,7 @@ static void add_thread_label(struct builder *b, Pprof__Sample *s, uint64_t threa
 
 static void add_row(struct builder *b, const struct snapshot_row *row)
 {
-	Pprof__Sample *s = add_sample(b, row->gain, row->depth);
+	Pprof__Sample *s = add_sample(b, row->column, row->depth);
 
 	if (!s)
 		return;
@@ -286,7 +311,7 @@ static void add_folded(struct builder *b, unsigned first)
 
 	for (unsigned i = first; i < rows->count; i++)
 		for (unsigned c = 0; c < rows->values; c++)
-			if (__builtin_add_overflow(sum[c], rows->rows[i].gain[c], &sum[c]))
+			if (__builtin_add_overflow(sum[c], rows->rows[i].column[c], &sum[c]))
 				sum[c] = INT64_MAX; /* only of a damaged store */
 	Pprof__Sample *s = add_sample(b, sum, 1);
 	if (s)

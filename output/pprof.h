@@ -13,6 +13,7 @@
 #ifndef CPROF_OUTPUT_PPROF_H
 #define CPROF_OUTPUT_PPROF_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -31,11 +32,13 @@ struct pprof_value_type {
 	const char *type, *unit;
 };
 
-/* What a kind of rows is in a file; names and order are Go's. */
+/* What a kind is in a file; names and order are Go's. */
 struct pprof_kind {
-	const char *name; /* in the file name */
+	const char *name;     /* in the file name */
+	enum store_kind rows; /* that are in it */
+	bool is_window;	      /* what was recorded since the last dump; else since the start */
 	struct pprof_value_type columns[STORE_VALUES_MAX];
-	unsigned column_count; /* as many as the rows have values */
+	unsigned column_count; /* as many as the rows have */
 	struct pprof_value_type period_type;
 	const char *default_type; /* NULL: the last column */
 };

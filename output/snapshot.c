@@ -4,15 +4,38 @@
 #include <errno.h>
 #include <stdbool.h>
 
+#include "core/sampling.h"
 #include "output/sort.h"
 
 #include "core/as_safe.h"
 
-/* Fills a row; false when it gained nothing.  A base above its total is damage and counts as no
+static int64_t not_negative(uint64_t value)
+{
+	return (int64_t)value > 0 ? (int64_t)value : 0;
+}
+
+/* Objects as a whole number: a row of few samples keeps its half an object at most. */
+static int64_t whole(int64_t objects)
+{
+	const int64_t half = INT64_C(1) << (SAMPLING_OBJECT_BITS - 1);
+
+	return (objects >> SAMPLING_OBJECT_BITS) + ((objects & (2 * half - 1)) >= half);
+}
+
+/* The four columns of Go's heap profile. */
+static void take_heap(int64_t *column, const uint64_t *total)
+{
+	column[0] = whole(not_negative(total[HEAP_ALLOC_OBJECTS]));
+	column[1] = not_negative(total[HEAP_ALLOC_SPACE]);
+	column[2] = whole(not_negative(total[HEAP_ALLOC_OBJECTS] - total[HEAP_FREE_OBJECTS]));
+	column[3] = not_negative(total[HEAP_ALLOC_SPACE] - total[HEAP_FREE_SPACE]);
+}
+
+/* Fills a row; false when there is nothing in it.  A base above its total is damage and counts as no
  * gain. */
 static bool take_row(struct snapshot_row *row, const struct store_sample *sample)
 {
-	bool gained = false;
+	bool any = false;
 
 	*row = (struct snapshot_row){
 		.frames = sample->frames,
@@ -21,13 +44,14 @@ static bool take_row(struct snapshot_row *row, const struct store_sample *sample
 		.row_at = sample->row_at,
 	};
 	for (unsigned i = 0; i < sample->values; i++) {
-		int64_t gain = (int64_t)(sample->total[i] - sample->base[i]);
-
 		row->total[i] = sample->total[i];
-		row->gain[i] = gain > 0 ? gain : 0;
-		gained = gained || gain > 0;
+		row->column[i] = not_negative(sample->total[i] - sample->base[i]);
 	}
-	return gained;
+	if (sample->kind == KIND_HEAP)
+		take_heap(row->column, sample->total);
+	for (unsigned i = 0; i < sample->values; i++)
+		any = any || row->column[i] > 0;
+	return any;
 }
 
 static int sort_rows(struct snapshot *s, struct arena *a)
@@ -38,7 +62,7 @@ static int sort_rows(struct snapshot *s, struct arena *a)
 	if (!sorted || !order)
 		return -ENOMEM;
 	for (unsigned i = 0; i < s->count; i++) {
-		order[i].key = ~(uint64_t)s->rows[i].gain[s->values - 1];
+		order[i].key = ~(uint64_t)s->rows[i].column[s->values - 1];
 		order[i].value = i;
 	}
 	sort_items(order, s->count);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * output/snapshot: what one kind of rows gained since the last complete dump, at one moment.
+ * output/snapshot: the columns of one kind of rows at one moment: CPU as what it gained since the last complete dump,
+ * the heap since the start and as it is now.
  *
  * Every counter is read once, and everything after it (the file and the new base) uses that
  * reading, so what is added while a dump runs is in the next one: nothing is lost and nothing
@@ -20,8 +21,8 @@ struct snapshot_row {
 	uint64_t label;
 	uint64_t row_at;
 	uint64_t total[STORE_VALUES_MAX];
-	int64_t gain[STORE_VALUES_MAX]; /* total - base; not all zero, none negative */
-	const uint32_t *locations;	/* [depth], by locations_add_stack(); NULL: did not fit */
+	int64_t column[STORE_VALUES_MAX]; /* as in the file; not all zero, none negative */
+	const uint32_t *locations;	  /* [depth], by locations_add_stack(); NULL: did not fit */
 };
 
 struct snapshot {

@@ -12,6 +12,7 @@
 #include "output/export.h"
 #include "output/symbols.h"
 #include "preload/dumper.h"
+#include "preload/heap.h"
 #include "preload/host.h"
 #include "preload/recorder.h"
 #include "preload/sampler.h"
@@ -164,7 +165,8 @@ static void write_files(void *unused)
 {
 	struct store_view view;
 	struct export_result result = {0};
-	const char *const comments[] = {recorder_remark(), NULL};
+	const char *const remarks[] = {recorder_remark(), heap_remark()};
+	const char *comments[3] = {NULL};
 	struct export_request request = {
 		.dir = host.settings.output_dir,
 		.now_realtime_ns = sys_clock_ns(CLOCK_REALTIME),
@@ -178,6 +180,9 @@ static void write_files(void *unused)
 	};
 
 	(void)unused;
+	for (unsigned i = 0, n = 0; i < 2; i++)
+		if (remarks[i])
+			comments[n++] = remarks[i];
 	/* Before anything is read: who asks from now on has the next dump. */
 	job.answered = store_requests(job.store);
 	store_view_of(job.store, &view);
@@ -356,26 +361,32 @@ void dump_heard(int control)
 		dump_collect();
 }
 
-/* Samples that no file holds yet. */
-static uint64_t unwritten(const struct store *s)
+/* Samples that no file holds yet.  One of the heap says little about a short process: a compiler's are many. */
+static uint64_t unwritten(const struct store *s, uint64_t *ret_heap_rows)
 {
 	struct store_view view;
 	struct store_sample sample;
 	uint32_t cursor = 0;
 	uint64_t n = 0;
 
+	*ret_heap_rows = 0;
 	store_view_of(s, &view);
 	while (store_view_next(&view, &cursor, &sample))
-		n += sample.total[0] - sample.base[0];
+		if (sample.kind == KIND_HEAP)
+			*ret_heap_rows += sample.total[0] != sample.base[0];
+		else
+			n += sample.total[0] - sample.base[0];
 	return n;
 }
 
 static bool is_worth_a_file(const struct store *s)
 {
-	uint64_t n = unwritten(s);
+	uint64_t heap_rows, n = unwritten(s, &heap_rows);
 
-	return n >= LAST_SAMPLES ||
-	       (n && sys_clock_ns(CLOCK_MONOTONIC) - host.started_monotonic_ns >= LAST_LIFE_NS);
+	/* Who wants to see every allocation wants those of a short process too. */
+	return n >= LAST_SAMPLES || (heap_rows && heap_period_bytes() == 1) ||
+	       (n + heap_rows &&
+		sys_clock_ns(CLOCK_MONOTONIC) - host.started_monotonic_ns >= LAST_LIFE_NS);
 }
 
 void dump_wait_alone(unsigned ms)

@@ -13,6 +13,8 @@
 #include "core/text.h"
 #include "preload/actions.h"
 #include "preload/dump.h"
+#include "preload/alloc.h"
+#include "preload/heap.h"
 #include "preload/interpose.h"
 #include "preload/interval.h"
 #include "preload/mask.h"
@@ -122,6 +124,7 @@ static void leave_child(void)
 {
 	host.on = false;
 	recorder_after_fork();
+	heap_after_fork();
 	dump_after_fork();
 	thread_set_self(NULL);
 	actions_give_back();
@@ -142,6 +145,7 @@ static void become_child(void)
 	dump_after_fork();
 	thread_after_fork();
 	sampler_after_fork();
+	heap_after_fork();
 	interval_after_fork();
 }
 
@@ -291,7 +295,9 @@ static void start(const char *argv0, char *const *envp)
 {
 	if (atomic_exchange_explicit(&started, true, memory_order_relaxed))
 		return;
+	alloc_resolve();
 	interpose_resolve();
+	heap_off(); /* until all is known */
 	if (getauxval(AT_SECURE))
 		return;
 	socket_start();
@@ -318,6 +324,7 @@ static void start(const char *argv0, char *const *envp)
 	sampler_init(host.settings.cpu_hz);
 	signals_init(host.settings.output_signal);
 	begin_main_thread();
+	heap_start();
 	interval_start();
 }
 

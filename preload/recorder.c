@@ -9,6 +9,7 @@
 #include "core/sys.h"
 #include "core/text.h"
 #include "output/version.h"
+#include "preload/heap.h"
 #include "preload/host.h"
 #include "preload/sampler.h"
 
@@ -62,6 +63,7 @@ static void make(void)
 		.cpu_fallback = sampler_is_fallback(),
 		.cpu_period_ns = sampler_period_ns(),
 		.cpu_on = host.settings.cpu_enabled,
+		.heap_period_bytes = heap_period_bytes(),
 		.library = CPROF_VERSION,
 		.settings = settings,
 		.window_realtime_ns = host.started_realtime_ns,

@@ -7,6 +7,7 @@
 #include "core/store.h"
 #include "core/sys.h"
 #include "output/remapped.h"
+#include "preload/capture.h"
 #include "preload/host.h"
 #include "preload/mask.h"
 #include "preload/recorder.h"
@@ -302,13 +303,6 @@ void sampler_after_fork(void)
 
 /* ---- the handler ---- */
 
-static const uint8_t truncated_by[] = {
-	[UW_END_DEPTH] = SYNTH_TRUNC_DEPTH,	[UW_END_NO_MODULE] = SYNTH_TRUNC_NO_MODULE,
-	[UW_END_NO_RULE] = SYNTH_TRUNC_NO_RULE, [UW_END_UNSUPPORTED] = SYNTH_TRUNC_UNSUPPORTED,
-	[UW_END_BOUNDS] = SYNTH_TRUNC_BOUNDS,	[UW_END_BAD_PC] = SYNTH_TRUNC_BAD_PC,
-	[UW_END_BUSY] = SYNTH_TRUNC_BUSY,
-};
-
 /* Fills frame[] with the interrupted stack; the number of frames. */
 static unsigned capture(struct store *s, const struct thread *t, const void *context,
 			uint64_t *frame)
@@ -318,19 +312,7 @@ static unsigned capture(struct store *s, const struct thread *t, const void *con
 		frame[0] = FRAME(FRAME_SYNTHETIC, SYNTH_SELF);
 		return 1;
 	}
-	uw_expect(context, &t->stack);
-	struct uw_result r = uw_from_context(context, &t->stack, frame, STORE_DEPTH_MAX - 1);
-	unsigned depth = modules_tag(s, frame, r.depth, recorder_exe());
-
-	if (depth && FRAME_MODULE(frame[0]) == FRAME_NO_MODULE) /* perhaps gone before the dump */
-		remapped_note();
-	if (r.guessed)
-		store_lost(s, LOST_GUESSED, 1);
-	if (r.end != UW_END_ROOT) {
-		store_lost(s, LOST_TRUNCATED, 1);
-		frame[depth++] = FRAME(FRAME_SYNTHETIC, truncated_by[r.end]);
-	}
-	return depth;
+	return capture_interrupted(s, t, context, frame, STORE_DEPTH_MAX);
 }
 
 static uint64_t nanoseconds(const struct timespec *ts)

@@ -69,7 +69,7 @@ static bool view_known(struct stack_view *view, uintptr_t lo, uintptr_t hi, uint
 bool stack_choose(struct stack_view *ret_view, const struct uw_stack *own, const void *uc,
 		  uintptr_t sp)
 {
-	const stack_t *alternate = &((const ucontext_t *)uc)->uc_stack;
+	const stack_t none = {0}, *alternate = uc ? &((const ucontext_t *)uc)->uc_stack : &none;
 	uintptr_t alternate_lo = (uintptr_t)alternate->ss_sp;
 
 	if (own && sp >= own->lo && sp < own->hi)

@@ -469,6 +469,33 @@ static void expect_callers(const struct walk *w)
 	}
 }
 
+/* w: the innermost frame, its registers and where they come from. */
+static struct uw_result walk(struct walk *w, uint64_t *pc, unsigned max)
+{
+	unsigned depth = 1;
+
+	w->end = UW_END_DEPTH;
+	w->salt = gate_salt();
+	pc[0] = w->pc;
+	if (!stack_choose(&w->view, w->own, w->given, w->sp))
+		return (struct uw_result){.depth = 1, .end = UW_END_BOUNDS};
+	expect_callers(w);
+	w->trail = trail_take(w->own ? w->own->hi : 0, w->salt);
+	for (;;) {
+		depth = step_ordinary(w, pc, depth, max);
+		if (!step(w))
+			break;
+		if (depth == max) {
+			w->end = UW_END_DEPTH;
+			break;
+		}
+		pc[depth++] = lookup_address(w);
+	}
+	if (w->trail)
+		trail_put(w->trail);
+	return (struct uw_result){.depth = depth, .end = w->end, .guessed = w->guessed};
+}
+
 struct uw_result uw_from_context(const void *ucontext, const struct uw_stack *stack, uint64_t *pc,
 				 unsigned max)
 {
@@ -480,30 +507,24 @@ struct uw_result uw_from_context(const void *ucontext, const struct uw_stack *st
 		.bp = (uint64_t)regs[REG_RBP],
 		.bx = (uint64_t)regs[REG_RBX],
 		.exact = true,
-		.end = UW_END_DEPTH,
-		.salt = gate_salt(),
 		.uc = uc,
 		.given = uc,
 		.own = stack,
 	};
-	unsigned depth = 1;
 
-	pc[0] = w.pc;
-	if (!stack_choose(&w.view, stack, uc, w.sp))
-		return (struct uw_result){.depth = 1, .end = UW_END_BOUNDS};
-	expect_callers(&w);
-	w.trail = trail_take(stack ? stack->hi : 0, w.salt);
-	for (;;) {
-		depth = step_ordinary(&w, pc, depth, max);
-		if (!step(&w))
-			break;
-		if (depth == max) {
-			w.end = UW_END_DEPTH;
-			break;
-		}
-		pc[depth++] = lookup_address(&w);
-	}
-	if (w.trail)
-		trail_put(w.trail);
-	return (struct uw_result){.depth = depth, .end = w.end, .guessed = w.guessed};
+	return walk(&w, pc, max);
+}
+
+struct uw_result uw_from_call(const struct uw_registers *here, const struct uw_stack *stack,
+			      uint64_t *pc, unsigned max)
+{
+	struct walk w = {
+		.pc = here->pc,
+		.sp = here->sp,
+		.bp = here->bp,
+		.bx = here->bx,
+		.own = stack,
+	};
+
+	return walk(&w, pc, max);
 }

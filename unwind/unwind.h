@@ -43,6 +43,21 @@ struct uw_result {
 struct uw_result uw_from_context(const void *ucontext, const struct uw_stack *stack, uint64_t *pc,
 				 unsigned max);
 
+/* The same from a call: pc[0] is the address behind `here`, pc[1..] are its callers'.  The function that uw_here()
+ * is written in must not return before the walk has ended.  stack: NULL when nobody knows it.
+ * Context: signal.  Allocates: no.  Locks: none. */
+struct uw_registers {
+	uint64_t pc, sp, bp, bx;
+};
+static inline __attribute__((always_inline)) void uw_here(struct uw_registers *ret_here)
+{
+	__asm__ volatile("lea 0(%%rip), %0\n\tmov %%rsp, %1\n\tmov %%rbp, %2\n\tmov %%rbx, %3"
+			 : "=r"(ret_here->pc), "=m"(ret_here->sp), "=m"(ret_here->bp),
+			   "=m"(ret_here->bx));
+}
+struct uw_result uw_from_call(const struct uw_registers *here, const struct uw_stack *stack,
+			      uint64_t *pc, unsigned max);
+
 /* Asks the processor for the memory that uw_from_context will touch, while the caller is busy with
  * something else.  Reads nothing of the stack.
  * Context: signal.  Allocates: no.  Locks: none. */

@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: MIT */
+#include "preload/heap.h"
+
+#include <time.h>
+
+#include "core/sampling.h"
+#include "core/store.h"
+#include "core/sys.h"
+#include "core/text.h"
+#include "preload/alloc.h"
+#include "preload/boot.h"
+#include "preload/capture.h"
+#include "preload/host.h"
+#include "preload/recorder.h"
+#include "preload/thread.h"
+
+#include "core/as_safe.h"
+
+/* So much stack must be left below us for the frames of the deepest stack (4 KiB), the unwinder and a store that is
+ * being made; else only some frames are taken. */
+#define ROOM_BYTES   32768u
+#define SHALLOW_MAX  34u
+#define NEVER	     UINT64_MAX
+#define PERIOD_LATER UINT64_MAX /* before heap_start() */
+
+__thread struct heap_thread heap_thread;
+
+static uint64_t period = PERIOD_LATER; /* written before there is a second thread */
+static char remark[320];
+
+static void begin(uint64_t period_bytes)
+{
+	period = period_bytes;
+	heap_thread.left = period ? 0 : NEVER;
+}
+
+void heap_off(void)
+{
+	begin(0);
+}
+
+void heap_start(void)
+{
+	struct text t = TEXT_ON(remark);
+	const char *other = alloc_other();
+
+	begin(other ? 0 : host.settings.heap_sample_bytes);
+	if (!other || !host.settings.heap_sample_bytes)
+		return;
+	text_str(&t, "cprof: heap off: ");
+	text_str(&t, *other ? other : "the executable");
+	text_str(&t, *other ? " defines malloc and comes before libcprof.so" : " defines malloc");
+}
+
+const char *heap_remark(void)
+{
+	return remark[0] ? remark : NULL;
+}
+
+uint64_t heap_period_bytes(void)
+{
+	return period == PERIOD_LATER ? 0 : period;
+}
+
+/* Draws the distance to the thread's next sample. */
+static void draw(struct heap_thread *t)
+{
+	if (period <= 1) {
+		t->left = period ? 0 : NEVER;
+		return;
+	}
+	if (!t->seed)
+		t->seed = __builtin_ia32_rdtsc() ^ (uint64_t)sys_gettid() << 32;
+	t->left = sampling_gap(&t->seed, period);
+}
+
+static __attribute__((noinline)) uint64_t add(struct store *s, const struct thread *t,
+					      const void *entry, const uint64_t *values,
+					      uint64_t *frame, unsigned max)
+{
+	unsigned depth = capture_call(s, t, entry, frame, max);
+
+	return store_add(s, KIND_HEAP, frame, depth, 0, values);
+}
+
+static __attribute__((noinline)) uint64_t add_deep(struct store *s, const struct thread *t,
+						   const void *entry, const uint64_t *values)
+{
+	uint64_t frame[STORE_DEPTH_MAX];
+
+	return add(s, t, entry, values, frame, STORE_DEPTH_MAX);
+}
+
+static __attribute__((noinline)) uint64_t add_shallow(struct store *s, const struct thread *t,
+						      const void *entry, const uint64_t *values)
+{
+	uint64_t frame[SHALLOW_MAX];
+
+	return add(s, t, entry, values, frame, SHALLOW_MAX);
+}
+
+static void record(const void *p, size_t size, const void *entry)
+{
+	const struct thread *t = thread_self();
+	struct sampling_weight weight = sampling_weigh(size, period);
+	const uint64_t values[] = {weight.objects, weight.bytes, 0, 0};
+	uintptr_t here = (uintptr_t)__builtin_frame_address(0);
+	struct live_entry live = {.objects = weight.objects, .bytes = weight.bytes};
+	struct live_entry old;
+	struct store *s;
+	struct timespec now;
+
+	if (!host_is_here()) /* a child of vfork, for the moment */
+		return;
+	s = recorder_store();
+	if (!s) {
+		if (!recorder_has_ended())
+			recorder_lost(LOST_ALLOCATIONS, 1);
+		return;
+	}
+	if (t && here < t->stack.hi && here > t->stack.lo && here - t->stack.lo > ROOM_BYTES)
+		live.row_at = add_deep(s, t, entry, values);
+	else
+		live.row_at = add_shallow(s, t, entry, values);
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	store_used(s, (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec);
+	/* Freed behind our back, by a function that only this allocator has. */
+	if (live_maybe(p) && live_take(p, &old))
+		heap_freed(&old);
+	if (!live_add(p, &live)) {
+		store_lost(s, LOST_LIVE, 1);
+		heap_freed(&live);
+	}
+}
+
+void heap_allocated(const void *p, size_t size, const void *entry)
+{
+	struct heap_thread *t = &heap_thread;
+	bool born = t->seed != 0;
+
+	if (period == PERIOD_LATER) /* the loader, before our start */
+		return;
+	draw(t);
+	/* The first allocation of a thread only gets it a distance. */
+	if (period > 1 && !born && t->left > size) {
+		t->left -= size;
+		return;
+	}
+	if (period > 1 && !born)
+		draw(t);
+	if (p && period && host.on)
+		record(p, size, entry);
+}
+
+bool heap_release(const void *p, struct live_entry *ret_entry)
+{
+	(void)host_is_here(); /* in a copy of our memory nothing is followed */
+	return live_take(p, ret_entry);
+}
+
+void heap_freed(const struct live_entry *entry)
+{
+	const uint64_t values[] = {entry->objects, entry->bytes};
+	struct store *s = recorder_existing();
+
+	if (s)
+		store_add_to(s, entry->row_at, HEAP_FREE_OBJECTS, values, 2);
+}
+
+void heap_kept(const void *p, const struct live_entry *entry)
+{
+	if (live_add(p, entry))
+		return;
+	recorder_lost(LOST_LIVE, 1);
+	heap_freed(entry);
+}
+
+void heap_after_fork(void)
+{
+	live_forget();
+	boot_mark();
+	if (!host.on)
+		heap_off();
+}

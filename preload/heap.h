@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * preload/heap: the sampled allocations of this process: from a wrapper to the store and back.
+ *
+ * The wrappers (wrap_alloc.c) decide in a few instructions that a call is no sample; what is here runs for one
+ * call in a thousand.  The invariant: what an allocation has added to its row is remembered with its address
+ * and subtracted when it is freed, before the allocator has it back, so what is in use is never negative and
+ * never somebody else's.  A child of fork begins with nothing: what it has inherited is in its parent's profile.
+ */
+#ifndef CPROF_PRELOAD_HEAP_H
+#define CPROF_PRELOAD_HEAP_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/live.h"
+
+/* Of each thread; zero at first, so that its first allocation comes by. */
+struct heap_thread {
+	uint64_t left; /* an allocation of at least so many bytes is to be looked at */
+	uint64_t seed;
+};
+extern __thread struct heap_thread heap_thread
+	__attribute__((tls_model("initial-exec"), visibility("hidden")));
+
+/* An allocation of size bytes: may it pass without a look?  Inline in every wrapper.
+ * Context: wrapper. */
+static inline bool heap_passes(size_t size)
+{
+	if (__builtin_expect(heap_thread.left <= size, 0))
+		return false;
+	heap_thread.left -= size;
+	return true;
+}
+
+/* At start, and where nothing is to be recorded.  Before either the wrappers only forward.
+ * Context: own.  Allocates: no.  Locks: none. */
+void heap_start(void);
+void heap_off(void);
+
+/* A comment for every file when allocations are not seen though they were asked for; else NULL.
+ * Context: signal. */
+const char *heap_remark(void);
+
+/* The mean distance of samples in bytes, 0 when heap profiling is off.
+ * Context: signal. */
+uint64_t heap_period_bytes(void);
+
+/* The real allocator has given p (NULL: nothing) for size bytes, and heap_passes() has not let the call
+ * pass.  entry: of the real function that the host has called.
+ * Context: wrapper.  Allocates: store, mmap.  Locks: none. */
+void heap_allocated(const void *p, size_t size, const void *entry);
+
+/* p, for which live_maybe() is true, is about to be freed or moved: no longer followed.  True when it was a sample:
+ * then it counts until heap_freed(), or is followed again, when it was not freed, after heap_kept().
+ * Context: wrapper.  Allocates: no.  Locks: none. */
+bool heap_release(const void *p, struct live_entry *ret_entry);
+void heap_freed(const struct live_entry *entry);
+void heap_kept(const void *p, const struct live_entry *entry);
+
+/* In the child of fork.
+ * Context: signal.  Allocates: no.  Locks: none. */
+void heap_after_fork(void);
+
+#endif

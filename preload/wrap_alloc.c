@@ -1,0 +1,388 @@
+/* SPDX-License-Identifier: MIT */
+/* malloc and its family.  Pointers and sizes stay the allocator's, whichever is the next one: nothing is put in front
+ * of an object or behind it.  Each call goes to the function of the same name, so that what an allocator hands out
+ * comes back to it; nearly every one is a jump.
+ *
+ * Sizes are those that the host has asked for.  realloc counts as a free and an allocation. */
+#include <dlfcn.h>
+#include <errno.h>
+#include <link.h>
+#include <malloc.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "preload/alloc.h"
+#include "preload/boot.h"
+#include "preload/heap.h"
+#include "preload/interpose.h"
+
+#define ALIGNMENT 16u /* of malloc on x86-64 */
+#define PAGE	  4096u
+#define COLD	  static __attribute__((noinline))
+
+/* Not in every libc's headers. */
+extern void free_sized(void *p, size_t size);
+extern void free_aligned_sized(void *p, size_t alignment, size_t size);
+extern void cfree(void *p);
+
+/* The real functions.  Before they are known: what looks for them. */
+#define FIRST(name)                                                                                \
+	static __typeof__(name) first_##name;                                                      \
+	static __typeof__(name) *real_##name = first_##name
+
+FIRST(malloc);
+FIRST(calloc);
+FIRST(realloc);
+FIRST(reallocarray);
+FIRST(free);
+FIRST(posix_memalign);
+FIRST(aligned_alloc);
+FIRST(memalign);
+FIRST(valloc);
+FIRST(pvalloc);
+FIRST(malloc_usable_size);
+
+/* ---- looking for them ---- */
+
+static __thread bool resolving __attribute__((tls_model("initial-exec")));
+
+/* False when we are called from inside dlsym().  Two threads may do it at once: they find the same. */
+static bool resolve(void)
+{
+#define ROW(name)                                                                                  \
+	{                                                                                          \
+#name, (void **)&real_##name                                                       \
+	}
+	static const struct interpose_row rows[] = {
+		ROW(malloc),
+		ROW(calloc),
+		ROW(realloc),
+		ROW(reallocarray),
+		ROW(free),
+		ROW(posix_memalign),
+		ROW(aligned_alloc),
+		ROW(memalign),
+		ROW(valloc),
+		ROW(pvalloc),
+		ROW(malloc_usable_size),
+	};
+#undef ROW
+	if (resolving)
+		return false;
+	resolving = true;
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		void *real = dlsym(RTLD_NEXT, rows[i].name);
+
+		if (real)
+			*rows[i].real = real;
+	}
+	resolving = false;
+	return true;
+}
+
+void alloc_resolve(void)
+{
+	if (real_malloc == first_malloc)
+		(void)resolve();
+}
+
+const char *alloc_other(void)
+{
+	struct dl_find_object object;
+	void *seen = dlsym(RTLD_DEFAULT, "malloc");
+
+	if (!seen || seen == (void *)malloc || _dl_find_object(seen, &object) != 0)
+		return NULL;
+	return object.dlfo_link_map->l_name;
+}
+
+static void *from_boot(size_t alignment, size_t size)
+{
+	void *p = boot_alloc(alignment < ALIGNMENT ? ALIGNMENT : alignment, size);
+
+	if (!p)
+		errno = ENOMEM;
+	return p;
+}
+
+static void *first_malloc(size_t size)
+{
+	return resolve() ? real_malloc(size) : from_boot(ALIGNMENT, size);
+}
+
+static void *first_calloc(size_t n, size_t size)
+{
+	if (resolve())
+		return real_calloc(n, size);
+	return size && n > PTRDIFF_MAX / size ? NULL : from_boot(ALIGNMENT, n * size);
+}
+
+static void *first_realloc(void *old, size_t size)
+{
+	void *p;
+
+	if (resolve())
+		return real_realloc(old, size);
+	p = from_boot(ALIGNMENT, size);
+	if (p && old) /* from this arena too: there was no other yet */
+		memcpy(p, old, boot_size(old) < size ? boot_size(old) : size);
+	return p;
+}
+
+static void *first_reallocarray(void *old, size_t n, size_t size)
+{
+	if (resolve())
+		return real_reallocarray(old, n, size);
+	return size && n > PTRDIFF_MAX / size ? NULL : first_realloc(old, n * size);
+}
+
+static void first_free(void *p)
+{
+	if (resolve())
+		real_free(p);
+}
+
+static int first_posix_memalign(void **ret, size_t alignment, size_t size)
+{
+	if (resolve())
+		return real_posix_memalign(ret, alignment, size);
+	*ret = from_boot(alignment, size);
+	return *ret ? 0 : ENOMEM;
+}
+
+static void *first_aligned_alloc(size_t alignment, size_t size)
+{
+	return resolve() ? real_aligned_alloc(alignment, size) : from_boot(alignment, size);
+}
+
+static void *first_memalign(size_t alignment, size_t size)
+{
+	return resolve() ? real_memalign(alignment, size) : from_boot(alignment, size);
+}
+
+static void *first_valloc(size_t size)
+{
+	return resolve() ? real_valloc(size) : from_boot(PAGE, size);
+}
+
+static void *first_pvalloc(size_t size)
+{
+	return resolve() ? real_pvalloc(size) : from_boot(PAGE, (size + PAGE - 1) / PAGE * PAGE);
+}
+
+static size_t first_malloc_usable_size(void *p)
+{
+	return resolve() ? real_malloc_usable_size(p) : 0;
+}
+
+/* ---- calls that are to be looked at ---- */
+
+/* What the real function has returned. */
+static void *seen(void *p, size_t size, void *entry)
+{
+	heap_allocated(p, size, entry);
+	return p;
+}
+
+COLD void *look_malloc(size_t size)
+{
+	return seen(real_malloc(size), size, (void *)real_malloc);
+}
+
+COLD void *look_calloc(size_t n, size_t size)
+{
+	return seen(real_calloc(n, size), n * size, (void *)real_calloc);
+}
+
+COLD void *look_aligned(void *(*real)(size_t, size_t), size_t alignment, size_t size)
+{
+	return seen(real(alignment, size), size, (void *)real);
+}
+
+COLD void *look_pages(void *(*real)(size_t), size_t size)
+{
+	return seen(real(size), size, (void *)real);
+}
+
+COLD int look_posix_memalign(void **ret, size_t alignment, size_t size)
+{
+	int r = real_posix_memalign(ret, alignment, size);
+
+	heap_allocated(r == 0 ? *ret : NULL, size, (void *)real_posix_memalign);
+	return r;
+}
+
+static void *realloc_boot(void *old, size_t size)
+{
+	void *p = size ? real_malloc(size) : NULL;
+
+	if (p)
+		memcpy(p, old, boot_size(old) < size ? boot_size(old) : size);
+	return p;
+}
+
+/* entry: what the host has called, realloc or reallocarray. */
+COLD void *look_realloc(void *old, size_t size, void *entry)
+{
+	struct live_entry entry_of_old;
+	bool followed = false;
+	void *p;
+
+	if (boot_owns(old)) {
+		p = realloc_boot(old, size);
+	} else {
+		/* First, because the address may be another thread's as soon as it is free. */
+		followed = live_maybe(old) && heap_release(old, &entry_of_old);
+		p = real_realloc(old, size);
+	}
+	if (!p && size) { /* the old one is as it was */
+		if (followed)
+			heap_kept(old, &entry_of_old);
+		return NULL;
+	}
+	if (followed)
+		heap_freed(&entry_of_old);
+	if (p && !heap_passes(size))
+		heap_allocated(p, size, entry);
+	return p;
+}
+
+COLD void look_free(void *p)
+{
+	struct live_entry entry;
+
+	if (boot_owns(p))
+		return;
+	if (heap_release(p, &entry))
+		heap_freed(&entry);
+	real_free(p);
+}
+
+/* ---- the wrappers ---- */
+
+EXPORT void *malloc(size_t size)
+{
+	return heap_passes(size) ? real_malloc(size) : look_malloc(size);
+}
+
+EXPORT void *calloc(size_t n, size_t size)
+{
+	size_t all;
+
+	if (__builtin_mul_overflow(n, size, &all)) /* that will fail */
+		return real_calloc(n, size);
+	return heap_passes(all) ? real_calloc(n, size) : look_calloc(n, size);
+}
+
+static inline void *resize(void *old, size_t size, void *entry)
+{
+	if (__builtin_expect(heap_thread.left <= size || live_maybe(old), 0))
+		return look_realloc(old, size, entry);
+	heap_thread.left -= size;
+	return real_realloc(old, size);
+}
+
+EXPORT void *realloc(void *old, size_t size)
+{
+	return resize(old, size, (void *)real_realloc);
+}
+
+EXPORT void *reallocarray(void *old, size_t n, size_t size)
+{
+	size_t all;
+
+	if (__builtin_mul_overflow(n, size, &all))
+		return real_reallocarray(old, n, size);
+	return resize(old, all, (void *)real_reallocarray);
+}
+
+EXPORT void free(void *p)
+{
+	if (__builtin_expect(live_maybe(p), 0))
+		look_free(p);
+	else
+		real_free(p);
+}
+
+EXPORT void cfree(void *p) __attribute__((alias("free"), copy(free)));
+
+EXPORT int posix_memalign(void **ret, size_t alignment, size_t size)
+{
+	return heap_passes(size) ? real_posix_memalign(ret, alignment, size)
+				 : look_posix_memalign(ret, alignment, size);
+}
+
+EXPORT void *aligned_alloc(size_t alignment, size_t size)
+{
+	return heap_passes(size) ? real_aligned_alloc(alignment, size)
+				 : look_aligned(real_aligned_alloc, alignment, size);
+}
+
+EXPORT void *memalign(size_t alignment, size_t size)
+{
+	return heap_passes(size) ? real_memalign(alignment, size)
+				 : look_aligned(real_memalign, alignment, size);
+}
+
+EXPORT void *valloc(size_t size)
+{
+	return heap_passes(size) ? real_valloc(size) : look_pages(real_valloc, size);
+}
+
+EXPORT void *pvalloc(size_t size)
+{
+	return heap_passes(size) ? real_pvalloc(size) : look_pages(real_pvalloc, size);
+}
+
+EXPORT size_t malloc_usable_size(void *p)
+{
+	return boot_owns(p) ? boot_size(p) : real_malloc_usable_size(p);
+}
+
+/* C23.  glibc 2.36 has neither; an allocator may. */
+static void *of_sized(const char *name, void *_Atomic *known)
+{
+	void *real = atomic_load_explicit(known, memory_order_relaxed);
+
+	if (real)
+		return real;
+	real = dlsym(RTLD_NEXT, name);
+	if (!real) {
+		(void)dlerror();
+		real = (void *)real_free; /* more arguments than it takes do no harm */
+	}
+	atomic_store_explicit(known, real, memory_order_relaxed);
+	return real;
+}
+
+static void forget(void *p)
+{
+	struct live_entry entry;
+
+	if (live_maybe(p) && heap_release(p, &entry))
+		heap_freed(&entry);
+}
+
+EXPORT void free_sized(void *p, size_t size)
+{
+	static void *_Atomic known;
+
+	if (boot_owns(p))
+		return;
+	forget(p);
+	((void (*)(void *, size_t))of_sized("free_sized", &known))(p, size);
+}
+
+EXPORT void free_aligned_sized(void *p, size_t alignment, size_t size)
+{
+	static void *_Atomic known;
+
+	if (boot_owns(p))
+		return;
+	forget(p);
+	((void (*)(void *, size_t, size_t))of_sized("free_aligned_sized", &known))(p, alignment,
+										   size);
+}
