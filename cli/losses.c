@@ -11,7 +11,7 @@ static const struct {
 		{false, "CPU of cprof itself: a dump that ran in place, or a signal in a wrapper. "
 			"It is in the profile, as [cprof: busy]."},
 	[LOST_STORE_FULL] = {true,
-			     "The store has no room for more stacks; their CPU time is right, "
+			     "The store has no room for more stacks; what they stand for is right, "
 			     "under [cprof: store full]. Raise store.max_bytes."},
 	[LOST_MODULES_FULL] = {true, "More libraries than the store can name; frames in the others "
 				     "have no name."},
@@ -33,6 +33,13 @@ static const struct {
 			"Dumps that could not be written. Nothing is lost by that: the next one "
 			"holds the same."},
 	[LOST_FOREIGN_SIGNALS] = {false, "SIGPROF that somebody else has sent; they were ignored."},
+	[LOST_ALLOCATIONS] = {true, "Sampled allocations that came when there was no memory for "
+				    "the store, or while it "
+				    "was made."},
+	[LOST_LIVE] =
+		{true,
+		 "Sampled allocations that could not be followed until they are freed: no memory. "
+		 "They are in alloc_*, not in inuse_*."},
 	[LOST_HANDLERS] = {true,
 			   "The program has replaced a signal handler of ours by a raw system "
 			   "call (Go programs do): it is not sampled any more, or not dumped."},

@@ -520,7 +520,8 @@ static bool make_full_rows(struct store *s)
 	if (!intern_stack(s, &frame, 1, hash, &stack_at))
 		return false;
 	for (enum store_kind kind = KIND_CPU; kind < KIND_COUNT; kind++)
-		if (store_kind_values(kind) &&
+		/* Nothing is added for a kind that is not recorded. */
+		if ((kind == KIND_CPU || s->header->kind_period[kind]) && store_kind_values(kind) &&
 		    !intern_row(s, kind, stack_at, 0, hash_row(hash, kind, 0),
 				&s->full_row_at[kind]))
 			return false;

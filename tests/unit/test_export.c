@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "output/export.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -472,6 +473,26 @@ TEST(export_of_thousands_of_long_paths_stays_below_the_size_that_readers_take)
 }
 
 /* Damaged stores are what `cprof recover` finds: each gives a valid file or none. */
+/* Damage may make it look as if other kinds were recorded too. */
+static void check_and_remove_files(void)
+{
+	DIR *d = opendir(scratch);
+	char path[600];
+
+	for (struct dirent *e; (e = readdir(d));) {
+		if (e->d_name[0] == '.')
+			continue;
+		snprintf(path, sizeof path, "%s/%s", scratch, e->d_name);
+		CHECK_EQ(rawprof_read(&raw, path, why, sizeof why), 0);
+		/* Names may be nonsense, all else may not. */
+		if (rawprof_check(&raw, violation, NULL) && !strstr(why, "check-19"))
+			check_fail(__FILE__, __LINE__, "%s", why);
+		rawprof_free(&raw);
+		CHECK_EQ(unlink(path), 0);
+	}
+	closedir(d);
+}
+
 TEST(export_of_damaged_stores_gives_valid_files)
 {
 	begin(4 << 20);
@@ -507,12 +528,7 @@ TEST(export_of_damaged_stores_gives_valid_files)
 			continue;
 		if (export_dump(&view, &request, NULL, NULL, &result) < 0)
 			continue;
-		CHECK_EQ(rawprof_read(&raw, result.path, why, sizeof why), 0);
-		/* Names may be nonsense, all else may not. */
-		if (rawprof_check(&raw, violation, NULL) && !strstr(why, "check-19"))
-			check_fail(__FILE__, __LINE__, "%s", why);
-		rawprof_free(&raw);
-		CHECK_EQ(unlink(result.path), 0);
+		check_and_remove_files();
 		files++;
 	}
 	CHECK(files > 100);

@@ -145,7 +145,7 @@ TEST(rotate_leaves_all_other_names_alone)
 		"a.7.cpu..pb.gz",
 		"a..cpu.1.pb.gz",
 		"a.7.cpux.1.pb.gz",
-		"a.7.heap.1.pb.gz",
+		"a.7.heat.1.pb.gz",
 		"a.07.cpu.1.pb.gz",
 		"a.7.cpu.01.pb.gz",
 		"a.7.cpu.1x.pb.gz",
