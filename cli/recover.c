@@ -23,6 +23,21 @@ struct recover {
 	int status;
 };
 
+static void print_files(const struct store_header *h, const struct export_result *result)
+{
+	int n = (int)(text_basename(result->path) - result->path); /* the directory and its slash */
+
+	for (unsigned kind = KIND_NONE + 1; kind < KIND_COUNT; kind++) {
+		char name[192];
+		struct text t = TEXT_ON(name);
+
+		if (!(result->kinds & UINT32_C(1) << kind))
+			continue;
+		export_file_name(h, (enum store_kind)kind, result->number, &t);
+		printf("%.*s%s\n", n, result->path, name);
+	}
+}
+
 /* One store, whose path is shown so.  EXIT_OK or EXIT_FAILED after a message. */
 static int recover(const struct recover *r, const char *path, const char *shown,
 		   const struct orphan *o)
@@ -75,7 +90,7 @@ static int recover(const struct recover *r, const char *path, const char *shown,
 		say("recover: %s: %s", shown, result.problem);
 		return EXIT_FAILED;
 	}
-	puts(result.path);
+	print_files(h, &result);
 	if (elsewhere && !r->keep)
 		say("recover: %s: stays: process %" PRIu32
 		    " is of another PID namespace or machine and may be running",

@@ -293,9 +293,9 @@ if wait_for 5 sh -c "ls '$CPROF_STORE_DIR' | grep -q '^$pid[.]'"; then
 	cp "$store" "$scratch/copy.store"
 	expect recover_keep_writes_and_keeps 0 "$C" recover --keep $pid
 	claim recover_keep_keeps "removed" test -f "$store"
-	rm -f "$(cat "$scratch/out")"
+	xargs rm -f < "$scratch/out"
 	expect recover_by_pid_writes 0 "$C" recover $pid
-	profile=$(cat "$scratch/out")
+	profile=$(grep '\.cpu\.' "$scratch/out")
 	claim recover_prints_the_name "$profile" test -f "$profile"
 	claim recover_uses_the_configured_directory "$profile" test "$(dirname "$profile")" = "$out"
 	claim recover_removes_the_orphan "$store is still there" test ! -e "$store"

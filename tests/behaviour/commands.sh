@@ -4,6 +4,7 @@
 . tests/support/lib.sh
 C=$B/cprof
 unset LD_PRELOAD CPROF_OUTPUT_DIR CPROF_STORE_DIR
+export CPROF_HEAP_SAMPLE_BYTES=0 # one file for each dump; leaks.sh has them all
 pids=
 trap 'for p in $pids; do kill -9 $p; wait $p; done 2> /dev/null; rm -rf "$scratch"' EXIT
 
@@ -187,7 +188,7 @@ gcc -o "$scratch/nokcmp" "$scratch/nokcmp.c"
 "$scratch/nokcmp" /bin/true
 if [ $? != 77 ]; then
 	ln -s "$scratch/burn" "$scratch/cprof-dump" # comm is the name of the file
-	start bash -c "exec -a burn-three '$scratch/cprof-dump' slowly"
+	CPROF_CPU_ENABLED=no start bash -c "exec -a burn-three '$scratch/cprof-dump' slowly" # and no store
 	dumper=$pid
 	start bash -c "exec -a burn-three '$scratch/burn' slowly"
 	asked=$pid

@@ -65,8 +65,8 @@ end_exit() { # KIND STATUS
 		CPROF_STORE_DIR=$scratch/store_$1 "$B/cprof" recover "${pids[$1]}" --dir "$out" > "$scratch/recovered" 2>&1
 		stores=$(ls "$scratch/store_$1")
 	fi
-	claim "exit_${1}_is_one_file_and_no_store" "$(ls -A "$out" | tr '\n' ' ')and store '$stores'" \
-		test "$(ls -A "$out" | wc -l)" = 1 -a -z "$stores"
+	claim "exit_${1}_is_one_dump_and_no_store" "$(ls -A "$out" | tr '\n' ' ')and store '$stores'" \
+		test "$(ls -A "$out" | cut -d. -f3- | tr '\n' ' ')" = "allocs.1.pb.gz cpu.1.pb.gz heap.1.pb.gz " -a -z "$stores"
 	near "exit_${1}_has_all" "$($PROFILE total $(files))" "$(cat "$scratch/ns_$1")" "${4:-4}"
 }
 # The shell tells of killed jobs.

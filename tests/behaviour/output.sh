@@ -275,7 +275,7 @@ export CPROF_OUTPUT_MAX_BYTES=1
 good budget_of_one_byte "$out"
 unset CPROF_OUTPUT_MAX_BYTES
 claim budget_of_one_byte_keeps_the_fresh_file_and_others "$(ls -A "$out")" \
-	test "$(ls -A "$out" | sed "s/$pid/PID/; s/[0-9]*.pb.gz/N/" | tr '\n' ' ')" = "other.1.cpu.N service.PID.cpu.N "
+	test "$(ls -A "$out" | sed "s/$pid/PID/; s/[0-9]*.pb.gz/N/" | tr '\n' ' ')" = "other.1.cpu.N service.PID.allocs.N service.PID.cpu.N service.PID.heap.N "
 
 # ---- stores of the killed ----
 

@@ -43,8 +43,8 @@ fresh() {
 }
 # under PROGRAM ARGS...: runs a program with the library; CPROF_* come from the caller.
 under() { LD_PRELOAD=$LIB "$@"; }
-# files: the complete profiles in $out, oldest number first.
-files() { ls -v "$out"/*.pb.gz 2>/dev/null; }
+# files: the complete CPU profiles in $out, oldest number first.
+files() { ls -v "$out"/*.cpu.*.pb.gz 2>/dev/null; }
 # wait_for SECONDS COMMAND...
 wait_for() {
 	local n=$(($1 * 20))
