@@ -18,7 +18,8 @@ record() {
 	shift
 	mkdir -p -m 700 "$dir" "$scratch/store"
 	CPROF_OUTPUT_DIR=$dir CPROF_STORE_DIR=$scratch/store LD_PRELOAD=$LIB "$@" > "$scratch/$name.log" 2>&1
-	mv "$dir"/*.cpu.1.pb.gz "$scratch/$name.pb.gz" 2> /dev/null || echo "not ok record $name: no profile: $(head -1 "$scratch/$name.log")"
+	mv "$dir"/*.heap.1.pb.gz "$scratch/heap_$name.pb.gz" && mv "$dir"/*.allocs.1.pb.gz "$scratch/allocs_$name.pb.gz" &&
+		mv "$dir"/*.cpu.1.pb.gz "$scratch/$name.pb.gz" 2> /dev/null || echo "not ok record $name: no profile: $(head -1 "$scratch/$name.log")"
 }
 gcc -O2 -fPIC -shared -o "$scratch/plugin.so" tests/conformance/plugin.c || exit 1
 cp "$programs/conf_unload" "$scratch/unload"
@@ -115,11 +116,14 @@ empty() {
 	wait_for 10 test -e "$scratch/out.empty/sleep.$pid.cpu.1.pb.gz"
 	kill "$pid"
 	wait "$pid"
-	mv "$scratch/out.empty/sleep.$pid.cpu.1.pb.gz" "$scratch/empty.pb" && P -top empty.pb > empty.txt && grep -q '0 total' empty.txt
+	for f in cpu heap allocs; do
+		mv "$scratch/out.empty/sleep.$pid.$f.1.pb.gz" "$scratch/empty_$f.pb" && P -top empty_$f.pb > empty.txt && grep -q '0 total' empty.txt || return 1
+		! grep -Eiq 'unrecognized|parsing|error' empty.txt || return 1
+	done
 }
 read_empty() {
 	empty || empty || empty || return 1
-	! grep -Eiq 'unrecognized|parsing|error' empty.txt && "$RAW" --check empty.pb > empty.txt
+	"$RAW" --check empty_*.pb > empty.txt
 }
 claim "check-06 a_profile_without_samples_is_read" "$(head -3 empty.txt 2> /dev/null | tr '\n' ' ')" read_empty
 P -raw hot.pb.gz > raw.txt
@@ -136,6 +140,37 @@ for f in hot threads cxx stacks vdso; do
 	claim "check-09 pprof_round_trip_of_$f" "samples differ" \
 		cmp -s <("$RAW" --sums "$f.pb.gz" | sort) <("$RAW" --sums "$f.again.gz" | sort)
 done
+
+# ---- the heap: a program that keeps N objects of 1000 bytes and drops as many; every allocation is seen ----
+cat > keeper.c << 'C'
+#include <stdlib.h>
+static void *kept[10000];
+__attribute__((noinline)) static void keep(int i) { kept[i] = malloc(1000); }
+__attribute__((noinline)) static void drop(void) { void *p = malloc(1000); __asm__ volatile("" : "+r"(p)); free(p); }
+int main(int argc, char **argv)
+{
+	for (int i = 0; i < atoi(argv[argc - 1]); i++) { keep(i); drop(); }
+	return kept[0] == NULL;
+}
+C
+gcc -O2 -g -fno-builtin -o keeper keeper.c || exit 1
+export CPROF_HEAP_SAMPLE_BYTES=1
+record less ./keeper 1000
+record more ./keeper 1500
+unset CPROF_HEAP_SAMPLE_BYTES
+five() { # KIND DEFAULT
+	P -raw "$1_less.pb.gz" > raw.txt
+	grep -q '^PeriodType: space bytes$' raw.txt && grep -q '^Period: 1$' raw.txt && ! grep -q '^Duration' raw.txt &&
+		grep -q "^alloc_objects/count alloc_space/bytes$2 inuse_objects/count inuse_space/bytes$" raw.txt
+}
+claim "check-05 heap_has_gos_columns" "$(head -8 raw.txt | tr '\n' ' ')" five heap ''
+claim "check-05 allocs_has_gos_columns_and_default" "$(head -8 raw.txt | tr '\n' ' ')" five allocs '\[dflt\]'
+of() { P -top -unit=B "$@" 2> /dev/null | awk '/ (keep|drop)$/ { print $NF, $4 }' | sort | tr '\n' ' '; }
+is() { claim "$1" "'$2' and not '$3'" test "$2" = "$3"; }
+is "check-05 heap_shows_what_is_kept" "$(of -sample_index=inuse_space heap_less.pb.gz)" "keep 1000000B "
+is "check-05 default_of_heap_is_inuse_space" "$(of heap_less.pb.gz)" "keep 1000000B "
+is "check-05 default_of_allocs_is_alloc_space" "$(of allocs_less.pb.gz)" "drop 1000000B keep 1000000B "
+is "check-24 diff_base_between_runs_is_exact" "$(of -diff_base=heap_less.pb.gz heap_more.pb.gz)" "keep 500000B "
 
 # ---- symbols and addresses ----
 P -top hot.pb.gz > top.txt
@@ -256,7 +291,7 @@ killed() { # NAME PROGRAM ARGS...
 	wait $pid 2> /dev/null
 	echo "$pid" > "$name.pid"
 }
-recovered() { mv "$(CPROF_STORE_DIR=$scratch/store "$B/cprof" recover --dir "$scratch" "$(cat "$1.pid")")" "$1.pb.gz"; }
+recovered() { mv "$(CPROF_STORE_DIR=$scratch/store "$B/cprof" recover --dir "$scratch" "$(cat "$1.pid")" | grep "[.]cpu[.]")" "$1.pb.gz"; }
 killed killed_vdso "$programs/conf_vdso" 2> /dev/null
 if grep -q '\[vdso\]' maps; then
 	claim "names vdso_of_a_killed_process" "$("$RAW" --sums killed_vdso.pb.gz | head -1)" \
