@@ -1424,9 +1424,11 @@ static long futex(int op, int value, const struct timespec *ts)
 	return syscall(SYS_futex, &shared->word, op, value, ts, NULL, FUTEX_BITSET_MATCH_ANY);
 }
 
+/* Who is in a handler at this moment does not wait, and would miss it. */
 static void wake_futex(void)
 {
-	futex(FUTEX_WAKE, 1, NULL);
+	for (int i = 0; i < 2000 && futex(FUTEX_WAKE, 1, NULL) == 0; i++)
+		usleep(1000);
 }
 
 static long wait_futex(void)
