@@ -1296,10 +1296,15 @@ static long wait_fgets(void)
 static long wait_splice(void)
 {
 	static int out[2];
+	long r;
+	char c;
 
 	if (!out[0])
 		MUST(pipe(out));
-	return splice(fd[0], NULL, out[1], NULL, 1, 0);
+	r = splice(fd[0], NULL, out[1], NULL, 1, 0);
+	if (r == 1)
+		MUST(read(out[0], &c, 1));
+	return r;
 }
 
 /* ---- what gives back a part when it is interrupted ---- */
