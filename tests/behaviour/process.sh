@@ -110,7 +110,7 @@ claim cxx_exceptions_stay_with_libgcc "bound to something else" \
 	sh -c "LD_DEBUG=bindings LD_PRELOAD=$LIB $P/throw_host $P/so_throw.so 2>&1 | grep -q 'libstdc++.*to .*libgcc_s.*_Unwind_RaiseException'"
 claim cxx_throw_works_under_us "throw_host failed" test "$(under "$P/throw_host" "$P/so_throw.so")" = 18
 fresh stress
-CPROF_CPU_HZ=1000 under "$P/stress" "${STRESS_SECONDS:-8}" "$P/so_throw.so" > "$scratch/say" 2>&1
+CPROF_CPU_HZ=1000 under "$P/stress" "${STRESS_SECONDS:-4}" "$P/so_throw.so" > "$scratch/say" 2>&1
 code=$?
 claim stress_dlopen_throw_fork_threads "exit $code: $(tail -3 "$scratch/say" | tr '\n' ' ')" test $code = 0
 sed 's/^/# stress: /' "$scratch/say"
