@@ -96,6 +96,8 @@ PY
 }
 
 of_pid() { ls -v "$out"/*."$1".cpu.*.pb.gz 2> /dev/null; }
+has_profile() { [ -n "$(of_pid "$1")" ]; }
+has_files() { [ -n "$(files)" ]; }
 stacks_of() { # PID: nothing when it has no profile
 	local f
 	f=$(of_pid "$1")
@@ -231,7 +233,7 @@ ask_worker() { # PID_OF_MASTER: a dump while it serves
 	local worker
 	worker=$(pgrep -P "$1" | head -1)
 	kill -RTMIN+3 "$worker"
-	wait_for 5 test -n "$(of_pid "$worker")" || wait_for 5 test -s "$out/nginx.$worker.cpu.1.pb.gz"
+	wait_for 10 has_profile "$worker"
 	[ -n "$(of_pid "$worker")" ] || echo "no profile of worker $worker on request"
 }
 
@@ -245,7 +247,7 @@ part_nginx() {
 	claim nginx_fails_no_request "$(cat "$scratch/nginx.with")" grep -qx 'Failed requests: 0' "$scratch/nginx.with"
 	nginx_profiles nginx
 	old=$(echo $nginx_masters | cut -d' ' -f1)
-	wait_for 5 test -n "$(of_pid "$old")"
+	wait_for 5 has_profile "$old"
 	claim nginx_upgrade_signal_is_also_a_dump "$(ls "$out" | tr '\n' ' ')" test -n "$(of_pid "$old")"
 	place nginx_own_signal
 	export CPROF_OUTPUT_SIGNAL=RTMIN+3
@@ -413,13 +415,16 @@ memcached_life() { # NAME SIGNAL PORT
 }
 memcached_threads() { stacks_of "$memcached_pid" | grep -qE 'start_thread;.*;event_base_loop;.*;(sendmsg|__sendmsg|read|__libc_read)'; }
 part_memcached() {
-	local s n=10
+	local s n=10 plain
 	have memcached memcached || return
 	for s in TERM INT; do
+		# Both at once: memccapable sleeps.
 		place "memcached_$s.without" without
-		memcached_life memcached $s $((P + n)) > "$scratch/memcached.without"
+		memcached_life memcached_plain $s $((P + n)) > "$scratch/memcached.without" &
+		plain=$!
 		place "memcached_$s"
 		memcached_life memcached $s $((P + n + 1)) > "$scratch/memcached.with"
+		wait $plain
 		n=$((n + 2))
 		same_result "memcached_answers_and_ends_the_same_on_$s" "$scratch/memcached.without" "$scratch/memcached.with"
 		wait_for 5 memcached_threads
@@ -966,7 +971,7 @@ sys.exit(4)
 PY
 	$python "$scratch/measure.py" "$scratch/drop.used" "${with[@]}" $python "$scratch/drop.py"
 	claim dropped_privileges_exits_as_without_us "exit $?" test $? = 4
-	wait_for 5 test -n "$(files)"
+	wait_for 5 has_files
 	near dropped_privileges_profile_has_both_parts "$($PROFILE total $(files))" "$(awk '{ print $3 }' "$scratch/drop.used")" 8
 	tidy dropped_privileges
 }
