@@ -5,6 +5,11 @@ B=${B:-build}
 B=$(cd "$B" && pwd)
 ROOT=$(pwd)
 LIB=$B/libcprof.so
+# A version manager's python3 is a shell script that takes ten times as long to start as what is behind it.
+if [ -z "$PYTHON_IN_PATH" ]; then
+	PYTHON_IN_PATH=$(dirname "$(python3 -c 'import sys; print(sys.executable)')")
+	export PYTHON_IN_PATH PATH=$PYTHON_IN_PATH:$PATH
+fi
 PROFILE="python3 $ROOT/tests/support/profile.py"
 failed=0
 scratch=$(mktemp -d)
