@@ -175,10 +175,10 @@ CONF
 	old=$(cat "$dir/logs/pid")
 	ab -r -q -t 60 -n 10000000 -c 8 -H 'Accept-Encoding: gzip' "http://127.0.0.1:$port/page.txt" > "$dir/ab" 2>&1 &
 	load=$!
-	sleep 0.6
+	serve_on "$dir"
 	kill -HUP "$old"
 	wait_for 5 started "$dir/logs/error" 4
-	sleep 0.6
+	serve_on "$dir"
 	mv "$dir/logs/access" "$dir/logs/access.old"
 	kill -USR1 "$old"
 	wait_for 10 test -e "$dir/logs/access" && echo "logs reopened"
@@ -188,7 +188,7 @@ CONF
 	new=$(cat "$dir/logs/pid")
 	kill -QUIT "$old"
 	wait_for 10 gone "$old" && echo "old master gone"
-	sleep 0.6
+	serve_on "$dir"
 	kill -INT $load # it ends with its report
 	wait $load
 	python3 - "http://127.0.0.1:$port/page.txt" "$dir/html/page.txt" << 'PY'
@@ -208,6 +208,10 @@ PY
 	grep -E '\[(warn|error|crit|alert|emerg)\]' "$dir/logs/error" | sed 's/.*\[/[/; s/ [0-9#]*: / /' | head -3
 	nginx_masters=$(grep 'start worker processes' "$dir/logs/error" | sed -E 's/.* ([0-9]+)#.*/\1/' | uniq)
 }
+# serve_on DIR: until 2500 more have been answered.
+serve_on() { wait_for 20 served "$1" $(($(answered "$1") + 2500)); }
+served() { [ "$(answered "$1")" -ge "$2" ]; }
+answered() { cat "$1"/logs/access* | wc -l; }
 started() { [ "$(grep -c 'start worker process [0-9]' "$1")" -ge "$2" ]; }
 started_masters() { grep 'start worker processes' "$1" | sed -E 's/.* ([0-9]+)#.*/\1/' | sort -u | wc -l; }
 # Workers that answered so many requests that a hundred ms must have gone into them.
