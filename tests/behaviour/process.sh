@@ -80,8 +80,8 @@ claim dump_first_window_is_only_a_part "first window $first" test "$first" -lt 9
 fresh killed
 LD_PRELOAD=$LIB "$P/threads" 1 60000 1 > /dev/null &
 pid=$!
-sleep 1
-ticks=$(awk '{ print $14 + $15 }' "/proc/$pid/stat")
+wait_for 30 used $pid 1000
+ticks=$(ticks_of $pid)
 kill -9 $pid
 wait $pid 2> /dev/null
 "$B/cprof" recover $pid --dir "$out" > "$scratch/recovered" 2>&1

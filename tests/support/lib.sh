@@ -61,4 +61,7 @@ wait_for() {
 	done
 	return 1
 }
+# ticks_of PID: of the kernel's clock, that it has used.  used PID MS: has it used so much?
+ticks_of() { awk '{ print $14 + $15 }' "/proc/$1/stat"; }
+used() { [ $(($(ticks_of "$1") * 1000 / $(getconf CLK_TCK))) -ge "$2" ]; }
 finish() { exit $failed; }
