@@ -810,7 +810,7 @@ PY
 make_project() { # DIR
 	mkdir -p "$1"
 	awk -v dir="$1" 'BEGIN {
-		for (f = 0; f < 30; f++) {
+		for (f = 0; f < 24; f++) {
 			out = dir "/f" f ".c"
 			print "#include <stdio.h>\n#include <stdlib.h>\n#include <string.h>\n" > out
 			for (i = 0; i < 26; i++)
@@ -818,14 +818,14 @@ make_project() { # DIR
 			close(out)
 		}
 		out = dir "/main.c"
-		for (f = 0; f < 30; f++) printf "int f%d_1(const char *, int);\n", f > out
+		for (f = 0; f < 24; f++) printf "int f%d_1(const char *, int);\n", f > out
 		print "#include <stdio.h>\nint main(void) { int a = 0;" > out
-		for (f = 0; f < 30; f++) printf "a ^= f%d_1(\"some text to work on\", 19);\n", f > out
+		for (f = 0; f < 24; f++) printf "a ^= f%d_1(\"some text to work on\", 19);\n", f > out
 		print "printf(\"%d\\n\", a); return 3; }" > out
 	}'
 	cat > "$1/Makefile" << 'MAKE'
 CFLAGS = -O2 -pipe
-OBJECTS = $(addsuffix .o,$(addprefix f,$(shell seq 0 29)))
+OBJECTS = $(addsuffix .o,$(addprefix f,$(shell seq 0 23)))
 all: program says
 program: main.o libf.a
 	$(CC) -o $@ main.o -L. -lf
