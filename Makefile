@@ -154,16 +154,13 @@ demo:
 check:
 	@tests/support/need $(NEED_BUILD) $(NEED_DEMO) $(NEED_CHECK)
 	@$(MAKE) -s -j2 --no-print-directory all unit programs oracle $(B)/rawprof
-	@$(MAKE) -s -j2 --no-print-directory B=$(B)/clang CC=clang all unit
-	@$(MAKE) -s -j2 --no-print-directory B=$(B)/asan SANITIZE=1 unit
-	@$(MAKE) -s -j2 --no-print-directory fuzzers
-	@B=$(B) tests/check
+	@B=$(B) tests/check # which makes the other builds
 lint: $(B)/libcprof.so
 	B=$(B) tests/check lint
 compare: all
 	@tests/support/need $(NEED_DEMO) $(NEED_COMPARE)
 	@B=$(B) COMPARE_ROOT=$(COMPARE_ROOT) tests/compare/run
-soak: all programs
+soak: all programs oracle
 	B=$(B) tests/soak
 # What is missing is named and left out: without peers it still measures us.
 bench:

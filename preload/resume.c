@@ -237,6 +237,12 @@ static bool may_interrupt(const greg_t *g)
 	case SYS_mq_timedsend:
 	case SYS_mq_timedreceive:
 	case SYS_getrandom:
+	case SYS_splice:
+	case SYS_tee:
+	case SYS_vmsplice:
+	case SYS_sendfile:
+	case SYS_preadv2: /* of a pipe or a socket, without an offset */
+	case SYS_pwritev2:
 		return true;
 	case SYS_fcntl:
 		return g[REG_RSI] == F_SETLKW || g[REG_RSI] == F_OFD_SETLKW;

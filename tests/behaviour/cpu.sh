@@ -1,12 +1,13 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# The CPU profile against programs whose answer is known: shares, totals, rates.
+# The CPU profile against programs whose answer is known: shares, totals, rates.  SPLIT_SECONDS, SHORT_THREADS, RATE_MS:
+# how much of them; what is asked of the figures is the same.
 . tests/support/lib.sh
 P=$B/programs
 
 # Four threads split their CPU 50/30/15/5.
 fresh split
-ns=$(under "$P/split" "${SPLIT_SECONDS:-10}")
+ns=$(under "$P/split" "${SPLIT_SECONDS:-4}")
 total=$($PROFILE total $(files))
 near cpu_total_of_four_unequal_threads "$total" "$ns" 3
 for share in 50 30 15 5; do
@@ -17,16 +18,17 @@ done
 
 # Threads too short for a sample each.
 fresh short
-ns=$(under "$P/threads" 2000 5 2)
-near cpu_total_of_2000_threads_of_5_ms "$($PROFILE total $(files))" "$ns" 3
+ns=$(under "$P/threads" "${SHORT_THREADS:-1000}" 5 2)
+near cpu_total_of_many_threads_of_5_ms "$($PROFILE total $(files))" "$ns" 3
 claim cpu_of_short_threads_names_their_start_function "no [cpu not sampled] under work" \
 	sh -c "$PROFILE stacks $(files) | grep -q '^work;\[cpu not sampled\]'"
 
 # Rates at and above the kernel's tick: totals by overruns.
+ms=${RATE_MS:-1200}
 for hz in 250 1000; do
 	for n in 1 4; do
 		fresh rate
-		ns=$(CPROF_CPU_HZ=$hz under "$P/threads" $n $((2000 / n + 500)) $n)
+		ns=$(CPROF_CPU_HZ=$hz under "$P/threads" $n $((ms / n + 300)) $n)
 		near cpu_total_at_${hz}_hz_${n}_threads "$($PROFILE total $(files))" "$ns" 3
 	done
 done

@@ -12,7 +12,7 @@ import subprocess
 import sys
 
 LEAVE, LIBRARY, OUT = sys.argv[1:4]
-AT_ONCE, EARLY, LATE, TRIES = 12, 5, 60, 3
+AT_ONCE, EARLY, LATE, TRIES = 20, 5, 60, 3
 
 # These wait anew: a connection to the full queue of a local socket (preload/wrap_socket.c), and what has a time-out
 # that was not set by setsockopt (preload/socket.h).

@@ -80,8 +80,8 @@ claim dump_first_window_is_only_a_part "first window $first" test "$first" -lt 9
 fresh killed
 LD_PRELOAD=$LIB "$P/threads" 1 60000 1 > /dev/null &
 pid=$!
-sleep 1
-ticks=$(awk '{ print $14 + $15 }' "/proc/$pid/stat")
+wait_for 30 used $pid 1000
+ticks=$(ticks_of $pid)
 kill -9 $pid
 wait $pid 2> /dev/null
 "$B/cprof" recover $pid --dir "$out" > "$scratch/recovered" 2>&1
@@ -110,7 +110,7 @@ claim cxx_exceptions_stay_with_libgcc "bound to something else" \
 	sh -c "LD_DEBUG=bindings LD_PRELOAD=$LIB $P/throw_host $P/so_throw.so 2>&1 | grep -q 'libstdc++.*to .*libgcc_s.*_Unwind_RaiseException'"
 claim cxx_throw_works_under_us "throw_host failed" test "$(under "$P/throw_host" "$P/so_throw.so")" = 18
 fresh stress
-CPROF_CPU_HZ=1000 under "$P/stress" "${STRESS_SECONDS:-8}" "$P/so_throw.so" > "$scratch/say" 2>&1
+CPROF_CPU_HZ=1000 under "$P/stress" "${STRESS_SECONDS:-4}" "$P/so_throw.so" > "$scratch/say" 2>&1
 code=$?
 claim stress_dlopen_throw_fork_threads "exit $code: $(tail -3 "$scratch/say" | tr '\n' ' ')" test $code = 0
 sed 's/^/# stress: /' "$scratch/say"

@@ -71,8 +71,8 @@ redis=$!
 wait_for 5 sh -c "redis-cli -p $port ping 2> /dev/null | grep -q PONG"
 redis-benchmark -h 127.0.0.1 -p $port -n 100000000 -c 10 -P 16 -t set,get -q > /dev/null 2>&1 &
 bench=$!
-sleep 2
-ticks=$(awk '{ print $14 + $15 }' "/proc/$redis/stat")
+wait_for 30 used $redis 1500
+ticks=$(ticks_of $redis)
 kill -9 $redis
 wait $redis 2> /dev/null
 kill $bench 2> /dev/null

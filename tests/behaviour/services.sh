@@ -96,6 +96,8 @@ PY
 }
 
 of_pid() { ls -v "$out"/*."$1".cpu.*.pb.gz 2> /dev/null; }
+has_profile() { [ -n "$(of_pid "$1")" ]; }
+has_files() { [ -n "$(files)" ]; }
 stacks_of() { # PID: nothing when it has no profile
 	local f
 	f=$(of_pid "$1")
@@ -173,10 +175,10 @@ CONF
 	old=$(cat "$dir/logs/pid")
 	ab -r -q -t 60 -n 10000000 -c 8 -H 'Accept-Encoding: gzip' "http://127.0.0.1:$port/page.txt" > "$dir/ab" 2>&1 &
 	load=$!
-	sleep 0.6
+	serve_on "$dir"
 	kill -HUP "$old"
 	wait_for 5 started "$dir/logs/error" 4
-	sleep 0.6
+	serve_on "$dir"
 	mv "$dir/logs/access" "$dir/logs/access.old"
 	kill -USR1 "$old"
 	wait_for 10 test -e "$dir/logs/access" && echo "logs reopened"
@@ -186,7 +188,7 @@ CONF
 	new=$(cat "$dir/logs/pid")
 	kill -QUIT "$old"
 	wait_for 10 gone "$old" && echo "old master gone"
-	sleep 0.6
+	serve_on "$dir"
 	kill -INT $load # it ends with its report
 	wait $load
 	python3 - "http://127.0.0.1:$port/page.txt" "$dir/html/page.txt" << 'PY'
@@ -206,6 +208,10 @@ PY
 	grep -E '\[(warn|error|crit|alert|emerg)\]' "$dir/logs/error" | sed 's/.*\[/[/; s/ [0-9#]*: / /' | head -3
 	nginx_masters=$(grep 'start worker processes' "$dir/logs/error" | sed -E 's/.* ([0-9]+)#.*/\1/' | uniq)
 }
+# serve_on DIR: until 2500 more have been answered.
+serve_on() { wait_for 20 served "$1" $(($(answered "$1") + 2500)); }
+served() { [ "$(answered "$1")" -ge "$2" ]; }
+answered() { cat "$1"/logs/access* | wc -l; }
 started() { [ "$(grep -c 'start worker process [0-9]' "$1")" -ge "$2" ]; }
 started_masters() { grep 'start worker processes' "$1" | sed -E 's/.* ([0-9]+)#.*/\1/' | sort -u | wc -l; }
 # Workers that answered so many requests that a hundred ms must have gone into them.
@@ -231,7 +237,7 @@ ask_worker() { # PID_OF_MASTER: a dump while it serves
 	local worker
 	worker=$(pgrep -P "$1" | head -1)
 	kill -RTMIN+3 "$worker"
-	wait_for 5 test -n "$(of_pid "$worker")" || wait_for 5 test -s "$out/nginx.$worker.cpu.1.pb.gz"
+	wait_for 10 has_profile "$worker"
 	[ -n "$(of_pid "$worker")" ] || echo "no profile of worker $worker on request"
 }
 
@@ -245,7 +251,7 @@ part_nginx() {
 	claim nginx_fails_no_request "$(cat "$scratch/nginx.with")" grep -qx 'Failed requests: 0' "$scratch/nginx.with"
 	nginx_profiles nginx
 	old=$(echo $nginx_masters | cut -d' ' -f1)
-	wait_for 5 test -n "$(of_pid "$old")"
+	wait_for 5 has_profile "$old"
 	claim nginx_upgrade_signal_is_also_a_dump "$(ls "$out" | tr '\n' ' ')" test -n "$(of_pid "$old")"
 	place nginx_own_signal
 	export CPROF_OUTPUT_SIGNAL=RTMIN+3
@@ -413,13 +419,16 @@ memcached_life() { # NAME SIGNAL PORT
 }
 memcached_threads() { stacks_of "$memcached_pid" | grep -qE 'start_thread;.*;event_base_loop;.*;(sendmsg|__sendmsg|read|__libc_read)'; }
 part_memcached() {
-	local s n=10
+	local s n=10 plain
 	have memcached memcached || return
 	for s in TERM INT; do
+		# Both at once: memccapable sleeps.
 		place "memcached_$s.without" without
-		memcached_life memcached $s $((P + n)) > "$scratch/memcached.without"
+		memcached_life memcached_plain $s $((P + n)) > "$scratch/memcached.without" &
+		plain=$!
 		place "memcached_$s"
 		memcached_life memcached $s $((P + n + 1)) > "$scratch/memcached.with"
+		wait $plain
 		n=$((n + 2))
 		same_result "memcached_answers_and_ends_the_same_on_$s" "$scratch/memcached.without" "$scratch/memcached.with"
 		wait_for 5 memcached_threads
@@ -801,7 +810,7 @@ PY
 make_project() { # DIR
 	mkdir -p "$1"
 	awk -v dir="$1" 'BEGIN {
-		for (f = 0; f < 30; f++) {
+		for (f = 0; f < 24; f++) {
 			out = dir "/f" f ".c"
 			print "#include <stdio.h>\n#include <stdlib.h>\n#include <string.h>\n" > out
 			for (i = 0; i < 26; i++)
@@ -809,14 +818,14 @@ make_project() { # DIR
 			close(out)
 		}
 		out = dir "/main.c"
-		for (f = 0; f < 30; f++) printf "int f%d_1(const char *, int);\n", f > out
+		for (f = 0; f < 24; f++) printf "int f%d_1(const char *, int);\n", f > out
 		print "#include <stdio.h>\nint main(void) { int a = 0;" > out
-		for (f = 0; f < 30; f++) printf "a ^= f%d_1(\"some text to work on\", 19);\n", f > out
+		for (f = 0; f < 24; f++) printf "a ^= f%d_1(\"some text to work on\", 19);\n", f > out
 		print "printf(\"%d\\n\", a); return 3; }" > out
 	}'
 	cat > "$1/Makefile" << 'MAKE'
 CFLAGS = -O2 -pipe
-OBJECTS = $(addsuffix .o,$(addprefix f,$(shell seq 0 29)))
+OBJECTS = $(addsuffix .o,$(addprefix f,$(shell seq 0 23)))
 all: program says
 program: main.o libf.a
 	$(CC) -o $@ main.o -L. -lf
@@ -966,7 +975,7 @@ sys.exit(4)
 PY
 	$python "$scratch/measure.py" "$scratch/drop.used" "${with[@]}" $python "$scratch/drop.py"
 	claim dropped_privileges_exits_as_without_us "exit $?" test $? = 4
-	wait_for 5 test -n "$(files)"
+	wait_for 5 has_files
 	near dropped_privileges_profile_has_both_parts "$($PROFILE total $(files))" "$(awk '{ print $3 }' "$scratch/drop.used")" 8
 	tidy dropped_privileges
 }

@@ -4,7 +4,8 @@
 Each call of tests/programs/waits runs plain (nothing, and its own SIGALRM without and with SA_RESTART) and under the
 library in several ways.  What it prints must be the same; times ("~") may be EARLY ms less and LATE ms more than
 plain ones rounded to 500 ms.  Who is late only may try again, because the machine may be busy; who is early or
-different may not.  NO_DUMPS=1: no claims about files (for a library that makes none).
+different may not, unless it has an alarm: there the dump may be so late that both come at once, which is not what is
+looked at here but in races.sh.  NO_DUMPS=1: no claims about files (for a library that makes none).
 """
 import concurrent.futures
 import glob
@@ -109,11 +110,14 @@ def compare(name, way, options, wanted, least_files):
     for attempt in range(TRIES):
         said = run(options, name, True)
         difference, only_late = unlike(name, said, wanted)
-        if not difference or not only_late:
+        # Who sends to a program in exec may meet it without a handler.
+        met_exec = name in PROGRAMS and said.get("status") == f"{DUMP_SIGNAL:x}"
+        if not difference or not (only_late or "alarm" in way or met_exec):
             break
     # The last dump may still be about to be renamed when a killed process is gone.
     made = files(said)
-    return name, way, difference, "" if difference or made >= least_files else f"{made} files, not {least_files}"
+    dumps = "" if difference or made >= least_files else f"{made} files, not {least_files}"
+    return name, way, difference, dumps, bool(dumps or (difference and only_late))
 
 
 def main():
@@ -127,15 +131,24 @@ def main():
         plain = {(name, key): pool.submit(run, options, name, False)
                  for name in names for key, options in PLAIN.items()}
         plain.update({(name, ""): pool.submit(run, [], name, False) for name in PROGRAMS})
-        jobs = [pool.submit(lambda n, w: compare(n, w[0], w[2], plain[n, w[1]].result(), 1 if n in late else w[3]),
-                            name, way)
-                for way in WAYS for name in names + (list(PROGRAMS) if way[0] in ("two", "many") else [])]
-        for job in concurrent.futures.as_completed(jobs):
-            name, way, difference, dumps = job.result()
-            if difference:
-                bad[name].append(f"{way}: {difference}")
-            if dumps:
-                without_files.append(f"{name} {way}: {dumps}")
+        pairs = [(name, way)
+                 for way in WAYS for name in names + (list(PROGRAMS) if way[0] in ("two", "many") else [])]
+
+        def compared(pair):
+            name, way = pair
+            return compare(name, way[0], way[2], plain[name, way[1]].result(), 1 if name in late else way[3])
+
+        results = list(pool.map(compared, pairs))
+    # Who is late or has no time to dump in the crowd may try once more outside of it.
+    again = [i for i, result in enumerate(results) if result[4]]
+    with concurrent.futures.ThreadPoolExecutor(4) as pool:
+        for i, result in zip(again, pool.map(compared, [pairs[i] for i in again])):
+            results[i] = result
+    for name, way, difference, dumps, _ in results:
+        if difference:
+            bad[name].append(f"{way}: {difference}")
+        if dumps:
+            without_files.append(f"{name} {way}: {dumps}")
     for name, differences in bad.items():
         print(f"not ok waits_{name}: {'; '.join(differences)}" if differences else f"ok waits_{name}")
         failed |= bool(differences)

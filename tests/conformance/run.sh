@@ -56,7 +56,7 @@ function work() { let t = 0; while (process.cpuUsage().user < 700000) t += fib(2
 console.log(work() > 0, process.pid);
 JS
 (
-	record hot "$programs/conf_hot" 1500 "$scratch/maps" &
+	record hot "$programs/conf_hot" 3000 "$scratch/maps" &
 	record again "$programs/conf_hot" 1000 &
 	CPROF_CPU_THREAD_ID=yes record threads "$programs/conf_threads" &
 	record cxx "$programs/conf_cxx" &

@@ -7,7 +7,7 @@ LC_ALL=C; export LC_ALL
 here=$(cd "$(dirname "$0")" && pwd)
 library=$(realpath "${B:-build}/oracle/oracle.so")
 if [ $# -gt 0 ]; then work=$1; mkdir -p "$work"; else work=$(mktemp -d); trap 'rm -rf "$work"' EXIT; fi
-seconds=${ORACLE_SECONDS:-4}
+seconds=${ORACLE_SECONDS:-2}
 MIN_EACH=1500 MIN_TOTAL=10000 MIN_EQUAL=99.9 MIN_ROOT=99.5
 out=$work/samples.txt
 : >"$out"

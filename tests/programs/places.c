@@ -750,11 +750,11 @@ static void quiet(void)
 
 /* ---- a big process that forks ---- */
 
-/* 2 GiB, 50 forks, asked for a dump every 10 ms.  Prints the forks that succeeded, and how many ms
+/* ARG GiB, 50 forks, asked for a dump every 10 ms.  Prints the forks that succeeded, and how many ms
  * they took. */
 static void storm(void)
 {
-	const size_t size = (size_t)2 << 30;
+	const size_t size = (size_t)atol(arg) << 30;
 	char *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	volatile int *over =
 		mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);

@@ -208,7 +208,19 @@ static int stop_within(long ms)
 	return WSTOPSIG(how);
 }
 
-/* Lets it run to the end of its next call with this number; false when that takes too long. */
+/* The same; 0 only when it sleeps for good: the machine may have kept it from running. */
+static int stop_or_sleep(long ms)
+{
+	int stop = stop_within(ms);
+
+	for (int asleep = 0, n = 0; !stop && asleep < 3 && n < 2000; n++) {
+		asleep = state_of(shared->pid) == 'S' ? asleep + 1 : 0;
+		stop = stop_within(2);
+	}
+	return stop;
+}
+
+/* Lets it run to the end of its next call with this number; false when it sleeps before that. */
 static bool run_through(unsigned long number)
 {
 	struct user_regs_struct regs;
@@ -218,7 +230,7 @@ static bool run_through(unsigned long number)
 	for (;;) {
 		if (stopped)
 			resume(PTRACE_SYSCALL);
-		stop = stop_within(200);
+		stop = stop_or_sleep(200);
 		if (!stop)
 			return false;
 		if (stop != SYSCALL_STOP)
@@ -230,15 +242,19 @@ static bool run_through(unsigned long number)
 	}
 }
 
-/* Lets it run until it is out of this round's loop; false when that takes too long. */
+/* Lets it run until it is out of this round's loop; false when it sleeps before that. */
 static bool run_out_of(long round)
 {
-	int64_t end = now_of(CLOCK_MONOTONIC) + 200000000;
+	int64_t start = now_of(CLOCK_MONOTONIC), passed = 0;
 
-	while (atomic_load(&race->left) < round && now_of(CLOCK_MONOTONIC) < end) {
+	for (int asleep = 0; atomic_load(&race->left) < round && passed < 5000 && asleep < 3;) {
 		if (stopped)
 			resume(PTRACE_CONT);
-		(void)stop_within(1);
+		if (stop_within(1))
+			continue;
+		passed = (now_of(CLOCK_MONOTONIC) - start) / 1000000;
+		if (passed >= 200)
+			asleep = state_of(shared->pid) == 'S' ? asleep + 1 : 0;
 	}
 	if (stopped)
 		resume(PTRACE_CONT);
@@ -274,7 +290,7 @@ static void debug(void)
 		}
 		for (long i = 0; i < steps && !blocked; i++) {
 			resume(PTRACE_SINGLESTEP);
-			blocked = !stop_within(20);
+			blocked = !stop_or_sleep(20);
 		}
 		if (entry)
 			kill(shared->pid, SIGUSR2);

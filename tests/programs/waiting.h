@@ -1296,10 +1296,15 @@ static long wait_fgets(void)
 static long wait_splice(void)
 {
 	static int out[2];
+	long r;
+	char c;
 
 	if (!out[0])
 		MUST(pipe(out));
-	return splice(fd[0], NULL, out[1], NULL, 1, 0);
+	r = splice(fd[0], NULL, out[1], NULL, 1, 0);
+	if (r == 1)
+		MUST(read(out[0], &c, 1));
+	return r;
 }
 
 /* ---- what gives back a part when it is interrupted ---- */
@@ -1424,9 +1429,11 @@ static long futex(int op, int value, const struct timespec *ts)
 	return syscall(SYS_futex, &shared->word, op, value, ts, NULL, FUTEX_BITSET_MATCH_ANY);
 }
 
+/* Who is in a handler at this moment does not wait, and would miss it. */
 static void wake_futex(void)
 {
-	futex(FUTEX_WAKE, 1, NULL);
+	for (int i = 0; i < 2000 && futex(FUTEX_WAKE, 1, NULL) == 0; i++)
+		usleep(1000);
 }
 
 static long wait_futex(void)

@@ -5,6 +5,11 @@ B=${B:-build}
 B=$(cd "$B" && pwd)
 ROOT=$(pwd)
 LIB=$B/libcprof.so
+# A version manager's python3 is a shell script that takes ten times as long to start as what is behind it.
+if [ -z "$PYTHON_IN_PATH" ]; then
+	PYTHON_IN_PATH=$(dirname "$(python3 -c 'import sys; print(sys.executable)')")
+	export PYTHON_IN_PATH PATH=$PYTHON_IN_PATH:$PATH
+fi
 PROFILE="python3 $ROOT/tests/support/profile.py"
 failed=0
 scratch=$(mktemp -d)
@@ -56,4 +61,7 @@ wait_for() {
 	done
 	return 1
 }
+# ticks_of PID: of the kernel's clock, that it has used.  used PID MS: has it used so much?
+ticks_of() { awk '{ print $14 + $15 }' "/proc/$1/stat"; }
+used() { [ $(($(ticks_of "$1") * 1000 / $(getconf CLK_TCK))) -ge "$2" ]; }
 finish() { exit $failed; }

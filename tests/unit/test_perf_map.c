@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -219,9 +220,10 @@ TEST(perf_map_whose_lines_cover_everything_ends)
 		memcpy(text + i * (sizeof line - 1), line, sizeof line - 1);
 	for (unsigned i = 0; i < ADDRESSES; i++)
 		list[i].address = 16 * i;
-	alarm(50); /* 10^10 steps would take longer */
+	/* 10^10 steps would take longer. */
+	setrlimit(RLIMIT_CPU, &(struct rlimit){50, RLIM_INFINITY});
 	CHECK_EQ(perf_map_resolve(&m, &arena, list, ADDRESSES), 0);
-	alarm(0);
+	setrlimit(RLIMIT_CPU, &(struct rlimit){RLIM_INFINITY, RLIM_INFINITY});
 	CHECK_STR(list[ADDRESSES / 2].name, "all");
 	arena_drop(&arena);
 	free(list);
