@@ -91,10 +91,17 @@ void alloc_resolve(void)
 
 const char *alloc_other(void)
 {
-	struct dl_find_object object;
 	void *seen = dlsym(RTLD_DEFAULT, "malloc");
+	const ElfW(Sym) *symbol = NULL;
+	struct dl_find_object object;
+	Dl_info info;
 
-	if (!seen || seen == (void *)malloc || _dl_find_object(seen, &object) != 0)
+	if (!seen || seen == (void *)malloc || _dl_find_object(seen, &object) != 0 ||
+	    dladdr1(seen, &info, (void **)&symbol, RTLD_DL_SYMENT) == 0)
+		return NULL;
+	/* A program at a fixed address that takes the address of malloc gives it one of its own, a stub that jumps to
+	 * ours: that is no definition. */
+	if (symbol && symbol->st_shndx == SHN_UNDEF)
 		return NULL;
 	return object.dlfo_link_map->l_name;
 }
