@@ -14,15 +14,14 @@ static const uint8_t truncated_by[] = {
 	[UW_END_BUSY] = SYNTH_TRUNC_BUSY,
 };
 
-/* From addresses to frames; there is room for one more. */
-static unsigned finish(struct store *s, struct uw_result r, uint64_t *frame, unsigned depth)
+unsigned capture_finish(struct store *s, struct uw_result end, uint64_t *pc, unsigned depth)
 {
-	depth = modules_tag(s, frame, depth, recorder_exe());
-	if (r.guessed)
+	depth = modules_tag(s, pc, depth, recorder_exe());
+	if (end.guessed)
 		store_lost(s, LOST_GUESSED, 1);
-	if (r.end != UW_END_ROOT) {
+	if (end.end != UW_END_ROOT) {
 		store_lost(s, LOST_TRUNCATED, 1);
-		frame[depth++] = FRAME(FRAME_SYNTHETIC, truncated_by[r.end]);
+		pc[depth++] = FRAME(FRAME_SYNTHETIC, truncated_by[end.end]);
 	}
 	return depth;
 }
@@ -32,20 +31,20 @@ unsigned capture_interrupted(struct store *s, const struct thread *t, const void
 {
 	uw_expect(context, &t->stack);
 	struct uw_result r = uw_from_context(context, &t->stack, frame, max - 1);
-	unsigned depth = finish(s, r, frame, r.depth);
+	unsigned depth = capture_finish(s, r, frame, r.depth);
 
 	if (FRAME_MODULE(frame[0]) == FRAME_NO_MODULE) /* perhaps gone before the dump */
 		remapped_note();
 	return depth;
 }
 
-unsigned capture_call(struct store *s, const struct thread *t, const void *leaf, uint64_t *frame,
-		      unsigned max)
+unsigned capture_call(const struct thread *t, const void *leaf, uint64_t *pc, unsigned max,
+		      struct uw_result *ret_end)
 {
 	struct uw_registers here;
 
-	frame[0] = (uintptr_t)leaf;
+	pc[0] = (uintptr_t)leaf;
 	uw_here(&here);
-	struct uw_result r = uw_from_call(&here, t ? &t->stack : NULL, frame + 1, max - 2);
-	return finish(s, r, frame, r.depth + 1);
+	*ret_end = uw_from_call(&here, t ? &t->stack : NULL, pc + 1, max - 2);
+	return ret_end->depth + 1;
 }

@@ -17,9 +17,14 @@ unsigned capture_interrupted(struct store *s, const struct thread *t, const void
 			     uint64_t *frame, unsigned max);
 
 /* The stack of the caller of a wrapper, below its leaf: the entry of the real function.  t is NULL for a thread that
- * nobody knows: its stack is then probed.
- * Context: wrapper.  Allocates: store.  Locks: none. */
-unsigned capture_call(struct store *s, const struct thread *t, const void *leaf, uint64_t *frame,
-		      unsigned max);
+ * nobody knows: its stack is then probed.  Addresses and not yet frames, ours among them: for capture_finish().
+ * Returns how many; max is at least 3, and one place is left free.
+ * Context: wrapper.  Allocates: no.  Locks: none. */
+unsigned capture_call(const struct thread *t, const void *leaf, uint64_t *pc, unsigned max,
+		      struct uw_result *ret_end);
+
+/* Makes frames of depth addresses, in place; there is room for one more.  Returns how many.
+ * Context: signal.  Allocates: store.  Locks: none. */
+unsigned capture_finish(struct store *s, struct uw_result end, uint64_t *pc, unsigned depth);
 
 #endif

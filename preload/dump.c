@@ -14,6 +14,7 @@
 #include "preload/dumper.h"
 #include "preload/heap.h"
 #include "preload/host.h"
+#include "preload/pending.h"
 #include "preload/recorder.h"
 #include "preload/sampler.h"
 #include "preload/signals.h"
@@ -379,14 +380,18 @@ static uint64_t unwritten(const struct store *s, uint64_t *ret_heap_rows)
 	return n;
 }
 
+static bool has_lived(void)
+{
+	return sys_clock_ns(CLOCK_MONOTONIC) - host.started_monotonic_ns >= LAST_LIFE_NS;
+}
+
 static bool is_worth_a_file(const struct store *s)
 {
 	uint64_t heap_rows, n = unwritten(s, &heap_rows);
 
 	/* Who wants to see every allocation wants those of a short process too. */
 	return n >= LAST_SAMPLES || (heap_rows && heap_period_bytes() == 1) ||
-	       (n + heap_rows &&
-		sys_clock_ns(CLOCK_MONOTONIC) - host.started_monotonic_ns >= LAST_LIFE_NS);
+	       (n + heap_rows && has_lived());
 }
 
 void dump_wait_alone(unsigned ms)
@@ -400,7 +405,7 @@ void dump_wait_alone(unsigned ms)
 
 bool dump_last(bool wanted)
 {
-	struct store *s = recorder_existing();
+	struct store *s = pending_any() && has_lived() ? recorder_store() : recorder_existing();
 	const uint64_t all = ~UINT64_C(0);
 	bool mine = false;
 	int result = 0;

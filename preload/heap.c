@@ -11,6 +11,7 @@
 #include "preload/boot.h"
 #include "preload/capture.h"
 #include "preload/host.h"
+#include "preload/pending.h"
 #include "preload/recorder.h"
 #include "preload/thread.h"
 
@@ -74,29 +75,41 @@ static void draw(struct heap_thread *t)
 	t->left = sampling_gap(&t->seed, period);
 }
 
-static __attribute__((noinline)) uint64_t add(struct store *s, const struct thread *t,
-					      const void *entry, const uint64_t *values,
-					      uint64_t *frame, unsigned max)
+/* The row that the sample was added to; false when there is no store to add it to. */
+static __attribute__((noinline)) bool add(const struct thread *t, const void *entry,
+					  const uint64_t *values, uint64_t *pc, unsigned max,
+					  uint64_t *ret_row)
 {
-	unsigned depth = capture_call(s, t, entry, frame, max);
+	struct uw_result end;
+	struct store *s = recorder_existing();
+	unsigned depth = capture_call(t, entry, pc, max, &end);
 
-	return store_add(s, KIND_HEAP, frame, depth, 0, values);
+	/* Who wants to see every allocation has a store for them. */
+	*ret_row = s || period == 1 ? 0 : pending_add(pc, depth, end, values);
+	if (*ret_row)
+		return true;
+	s = recorder_store();
+	if (!s)
+		return false;
+	depth = capture_finish(s, end, pc, depth);
+	*ret_row = store_add(s, KIND_HEAP, pc, depth, 0, values);
+	return true;
 }
 
-static __attribute__((noinline)) uint64_t add_deep(struct store *s, const struct thread *t,
-						   const void *entry, const uint64_t *values)
+static __attribute__((noinline)) bool add_deep(const struct thread *t, const void *entry,
+					       const uint64_t *values, uint64_t *ret_row)
 {
-	uint64_t frame[STORE_DEPTH_MAX];
+	uint64_t pc[STORE_DEPTH_MAX];
 
-	return add(s, t, entry, values, frame, STORE_DEPTH_MAX);
+	return add(t, entry, values, pc, STORE_DEPTH_MAX, ret_row);
 }
 
-static __attribute__((noinline)) uint64_t add_shallow(struct store *s, const struct thread *t,
-						      const void *entry, const uint64_t *values)
+static __attribute__((noinline)) bool add_shallow(const struct thread *t, const void *entry,
+						  const uint64_t *values, uint64_t *ret_row)
 {
-	uint64_t frame[SHALLOW_MAX];
+	uint64_t pc[SHALLOW_MAX];
 
-	return add(s, t, entry, values, frame, SHALLOW_MAX);
+	return add(t, entry, values, pc, SHALLOW_MAX, ret_row);
 }
 
 static void record(const void *p, size_t size, const void *entry)
@@ -109,26 +122,29 @@ static void record(const void *p, size_t size, const void *entry)
 	struct live_entry old;
 	struct store *s;
 	struct timespec now;
+	bool added;
 
-	if (!host_is_here()) /* a child of vfork, for the moment */
+	/* Not in a child of vfork, and not after the end. */
+	if (!host_is_here() || recorder_has_ended())
 		return;
-	s = recorder_store();
-	if (!s) {
-		if (!recorder_has_ended())
-			recorder_lost(LOST_ALLOCATIONS, 1);
+	if (t && here < t->stack.hi && here > t->stack.lo && here - t->stack.lo > ROOM_BYTES)
+		added = add_deep(t, entry, values, &live.row_at);
+	else
+		added = add_shallow(t, entry, values, &live.row_at);
+	if (!added) {
+		recorder_lost(LOST_ALLOCATIONS, 1);
 		return;
 	}
-	if (t && here < t->stack.hi && here > t->stack.lo && here - t->stack.lo > ROOM_BYTES)
-		live.row_at = add_deep(s, t, entry, values);
-	else
-		live.row_at = add_shallow(s, t, entry, values);
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	store_used(s, (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec);
+	s = recorder_existing();
+	if (s) {
+		clock_gettime(CLOCK_MONOTONIC, &now);
+		store_used(s, (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec);
+	}
 	/* Freed behind our back, by a function that only this allocator has. */
 	if (live_maybe(p) && live_take(p, &old))
 		heap_freed(&old);
 	if (!live_add(p, &live)) {
-		store_lost(s, LOST_LIVE, 1);
+		recorder_lost(LOST_LIVE, 1);
 		heap_freed(&live);
 	}
 }
@@ -163,7 +179,9 @@ void heap_freed(const struct live_entry *entry)
 	const uint64_t values[] = {entry->objects, entry->bytes};
 	struct store *s = recorder_existing();
 
-	if (s)
+	if (pending_is(entry->row_at))
+		pending_freed(entry->row_at, values);
+	else if (s)
 		store_add_to(s, entry->row_at, HEAP_FREE_OBJECTS, values, 2);
 }
 
@@ -178,6 +196,7 @@ void heap_kept(const void *p, const struct live_entry *entry)
 void heap_after_fork(void)
 {
 	live_forget();
+	pending_after_fork();
 	boot_mark();
 	if (!host.on)
 		heap_off();

@@ -11,6 +11,7 @@
 #include "output/version.h"
 #include "preload/heap.h"
 #include "preload/host.h"
+#include "preload/pending.h"
 #include "preload/sampler.h"
 
 #include "core/as_safe.h"
@@ -103,6 +104,7 @@ static void make(void)
 			    (int)atomic_load_explicit(&early_leaving, memory_order_relaxed));
 	/* Release pairs with the acquire in recorder_existing(). */
 	atomic_store_explicit(&state, READY, memory_order_release);
+	pending_flush(&store);
 }
 
 struct store *recorder_existing(void)

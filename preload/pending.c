@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: MIT */
+#include "preload/pending.h"
+
+#include "preload/capture.h"
+#include "preload/recorder.h"
+
+#include "core/as_safe.h"
+
+#define ENTRIES 32u
+
+enum { EMPTY, KEPT, MOVED };
+
+static struct entry {
+	_Atomic int state;
+	_Atomic uint64_t row_at; /* in the store, once it was moved; 0 is no row of a store's */
+	_Atomic uint64_t freed_objects, freed_bytes;
+	uint64_t values[4];
+	struct uw_result end;
+	unsigned depth;
+	uint64_t pc[PENDING_DEPTH + 1]; /* and the reason at the end */
+} entries[ENTRIES];
+static _Atomic unsigned count; /* of entries that were given out */
+static struct store *_Atomic store;
+
+/* Whoever comes second finds nothing. */
+static void add_freed(struct store *s, struct entry *e, uint64_t row_at)
+{
+	const uint64_t values[] = {
+		atomic_exchange_explicit(&e->freed_objects, 0, memory_order_seq_cst),
+		atomic_exchange_explicit(&e->freed_bytes, 0, memory_order_seq_cst),
+	};
+
+	store_add_to(s, row_at, HEAP_FREE_OBJECTS, values, 2);
+}
+
+static void move(struct store *s, struct entry *e)
+{
+	int kept = KEPT;
+	unsigned depth;
+	uint64_t row_at;
+
+	/* Acquire pairs with the release in pending_add(). */
+	if (!atomic_compare_exchange_strong_explicit(&e->state, &kept, MOVED, memory_order_acquire,
+						     memory_order_relaxed))
+		return;
+	depth = capture_finish(s, e->end, e->pc, e->depth);
+	row_at = store_add(s, KIND_HEAP, e->pc, depth, 0, e->values);
+	/* In this order, and the other way round in pending_freed(): one of the two sees the other. */
+	atomic_store_explicit(&e->row_at, row_at + 1, memory_order_seq_cst);
+	add_freed(s, e, row_at);
+}
+
+uint64_t pending_add(const uint64_t *pc, unsigned depth, struct uw_result end,
+		     const uint64_t values[4])
+{
+	struct store *s;
+	struct entry *e;
+	unsigned n;
+
+	if (depth > PENDING_DEPTH || atomic_load_explicit(&store, memory_order_relaxed) ||
+	    atomic_load_explicit(&count, memory_order_relaxed) >= ENTRIES)
+		return 0;
+	n = atomic_fetch_add_explicit(&count, 1, memory_order_relaxed);
+	if (n >= ENTRIES)
+		return 0;
+	e = &entries[n];
+	memcpy(e->values, values, sizeof e->values);
+	memcpy(e->pc, pc, depth * sizeof *pc);
+	e->depth = depth;
+	e->end = end;
+	atomic_store_explicit(&e->state, KEPT, memory_order_seq_cst);
+	/* A store that came meanwhile has not seen it, or has: either may move it. */
+	s = atomic_load_explicit(&store, memory_order_seq_cst);
+	if (s)
+		move(s, e);
+	return UINT64_C(1) << 63 | n;
+}
+
+void pending_freed(uint64_t row_at, const uint64_t values[2])
+{
+	struct entry *e = &entries[row_at % ENTRIES];
+
+	atomic_fetch_add_explicit(&e->freed_objects, values[0], memory_order_seq_cst);
+	atomic_fetch_add_explicit(&e->freed_bytes, values[1], memory_order_seq_cst);
+	row_at = atomic_load_explicit(&e->row_at, memory_order_seq_cst);
+	if (row_at)
+		add_freed(atomic_load_explicit(&store, memory_order_relaxed), e, row_at - 1);
+}
+
+bool pending_any(void)
+{
+	return atomic_load_explicit(&count, memory_order_relaxed) != 0;
+}
+
+void pending_flush(struct store *s)
+{
+	atomic_store_explicit(&store, s, memory_order_seq_cst);
+	for (unsigned i = 0; i < ENTRIES; i++)
+		move(s, &entries[i]);
+}
+
+void pending_after_fork(void)
+{
+	unsigned n = atomic_load_explicit(&count, memory_order_relaxed);
+
+	for (unsigned i = 0; i < n && i < ENTRIES; i++)
+		memset(&entries[i], 0, sizeof entries[i]);
+	atomic_store_explicit(&count, 0, memory_order_relaxed);
+	atomic_store_explicit(&store, NULL, memory_order_relaxed);
+}
