@@ -8,7 +8,6 @@
 #include <errno.h>
 #include <link.h>
 #include <malloc.h>
-#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -89,14 +88,40 @@ void alloc_resolve(void)
 		(void)resolve();
 }
 
+/* A program at fixed addresses that uses the address of a function of a library makes it that of its own stub, and
+ * the loader then says that the function is there (and calls the real one all the same). */
+static bool is_stub(void *function)
+{
+	const ElfW(Sym) *symbol = NULL;
+	Dl_info info;
+
+	return dladdr1(function, &info, (void **)&symbol, RTLD_DL_SYMENT) && symbol &&
+	       symbol->st_shndx == SHN_UNDEF;
+}
+
 const char *alloc_other(void)
 {
-	struct dl_find_object object;
-	void *seen = dlsym(RTLD_DEFAULT, "malloc");
+	/* Whoever has one has the others; libc has them all, so that none is looked for in vain. */
+	static const struct {
+		const char *name;
+		void *ours;
+	} functions[] = {
+		{"malloc", (void *)malloc},	{"calloc", (void *)calloc},
+		{"realloc", (void *)realloc},	{"free", (void *)free},
+		{"memalign", (void *)memalign}, {"aligned_alloc", (void *)aligned_alloc},
+		{"valloc", (void *)valloc},
+	};
 
-	if (!seen || seen == (void *)malloc || _dl_find_object(seen, &object) != 0)
-		return NULL;
-	return object.dlfo_link_map->l_name;
+	for (size_t i = 0; i < sizeof functions / sizeof functions[0]; i++) {
+		struct dl_find_object object;
+		void *seen = dlsym(RTLD_DEFAULT, functions[i].name);
+
+		if (!seen || seen == functions[i].ours || _dl_find_object(seen, &object) != 0)
+			return NULL;
+		if (!is_stub(seen))
+			return object.dlfo_link_map->l_name;
+	}
+	return NULL;
 }
 
 static void *from_boot(size_t alignment, size_t size)
@@ -342,47 +367,16 @@ EXPORT size_t malloc_usable_size(void *p)
 	return boot_owns(p) ? boot_size(p) : real_malloc_usable_size(p);
 }
 
-/* C23.  glibc 2.36 has neither; an allocator may. */
-static void *of_sized(const char *name, void *_Atomic *known)
-{
-	void *real = atomic_load_explicit(known, memory_order_relaxed);
-
-	if (real)
-		return real;
-	real = dlsym(RTLD_NEXT, name);
-	if (!real) {
-		(void)dlerror();
-		real = (void *)real_free; /* more arguments than it takes do no harm */
-	}
-	atomic_store_explicit(known, real, memory_order_relaxed);
-	return real;
-}
-
-static void forget(void *p)
-{
-	struct live_entry entry;
-
-	if (live_maybe(p) && heap_release(p, &entry))
-		heap_freed(&entry);
-}
-
+/* C23.  glibc 2.36 has neither; an allocator may.  By the standard they do what free() does: to look for the real ones,
+ * in vain, would cost the host a message in memory and what dlerror() had to say. */
 EXPORT void free_sized(void *p, size_t size)
 {
-	static void *_Atomic known;
-
-	if (boot_owns(p))
-		return;
-	forget(p);
-	((void (*)(void *, size_t))of_sized("free_sized", &known))(p, size);
+	(void)size;
+	free(p);
 }
 
 EXPORT void free_aligned_sized(void *p, size_t alignment, size_t size)
 {
-	static void *_Atomic known;
-
-	if (boot_owns(p))
-		return;
-	forget(p);
-	((void (*)(void *, size_t, size_t))of_sized("free_aligned_sized", &known))(p, alignment,
-										   size);
+	(void)alignment, (void)size;
+	free(p);
 }
