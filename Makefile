@@ -113,10 +113,11 @@ $(B)/rawprof: $(call obj,tests/support/rawprof.c tests/support/rawprof_check.c t
 # Victims are built as a distribution builds: optimised, no frame pointers, with symbols.
 $(B)/programs/%: tests/programs/%.c
 	@mkdir -p $(@D)
-	gcc -O2 -g -fno-omit-frame-pointer -fomit-frame-pointer -D_GNU_SOURCE -Wall -I. -o $@ $< -pthread -ldl
+	gcc -O2 -g -fno-omit-frame-pointer -fomit-frame-pointer -D_GNU_SOURCE -Wall -I. -o $@ $< -pthread -ldl $(EXTRA)
 $(B)/programs/%: tests/programs/%.cc
 	@mkdir -p $(@D)
 	g++ -O2 -g -Wall -o $@ $< -pthread -ldl
+$(B)/programs/heap_host: EXTRA = -lm
 $(B)/programs/so_%.so: tests/programs/so_%.cc
 	@mkdir -p $(@D)
 	g++ -O2 -g -Wall -shared -fPIC -o $@ $<
