@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * RUN:    heap_host
+ * RUN:    heap_host [dump]
  * EXPECT: prints what a program can see of its allocator: where blocks lie (from the first one), what they hold, errno, the
  * flags of floating point, what calloc() commits, whether glibc believes in one thread; and allocates where there is
  * little stack: in a coroutine, on an alternate stack, in a thread of the smallest size.  The same with any library in front of
- * the allocator as without.  Rows as those of allocs.c for what is allocated where there is little stack.
+ * the allocator as without.  "dump": asks for a dump at the end.  Rows as those of allocs.c for what is allocated where there is little stack.
  */
 #include <errno.h>
 #include <fenv.h>
@@ -205,7 +205,7 @@ static void run_huge_calloc(void)
 	free(p);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
 	printf("one thread %d\n", __libc_single_threaded);
 	layout();
@@ -215,5 +215,8 @@ int main(void)
 	run_huge_calloc();
 	printf("one thread %d\n", __libc_single_threaded);
 	run_thread();
+	fflush(stdout);
+	if (argc > 1 && strcmp(argv[1], "dump") == 0)
+		raise(SIGUSR2);
 	return 0;
 }
