@@ -46,7 +46,9 @@ FIRST(malloc_usable_size);
 
 /* ---- looking for them ---- */
 
-static __thread bool resolving __attribute__((tls_model("initial-exec")));
+/* volatile: libc's header says that dlsym() never calls back into this file, and the compiler would drop what
+ * only such a call can see. */
+static __thread volatile bool resolving __attribute__((tls_model("initial-exec")));
 
 /* False when we are called from inside dlsym().  Two threads may do it at once: they find the same. */
 static bool resolve(void)
@@ -69,15 +71,17 @@ static bool resolve(void)
 		ROW(malloc_usable_size),
 	};
 #undef ROW
+	void *real[sizeof rows / sizeof rows[0]];
+
 	if (resolving)
 		return false;
 	resolving = true;
-	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-		void *real = dlsym(RTLD_NEXT, rows[i].name);
-
-		if (real)
-			*rows[i].real = real;
-	}
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
+		real[i] = dlsym(RTLD_NEXT, rows[i].name);
+	/* All at once: what one of them has given is for the others. */
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
+		if (real[i])
+			*rows[i].real = real[i];
 	resolving = false;
 	return true;
 }
@@ -133,6 +137,12 @@ static void *from_boot(size_t alignment, size_t size)
 	return p;
 }
 
+/* More than there is when that overflows. */
+static size_t product(size_t n, size_t size)
+{
+	return size && n > PTRDIFF_MAX / size ? SIZE_MAX : n * size;
+}
+
 static void *first_malloc(size_t size)
 {
 	return resolve() ? real_malloc(size) : from_boot(ALIGNMENT, size);
@@ -140,9 +150,7 @@ static void *first_malloc(size_t size)
 
 static void *first_calloc(size_t n, size_t size)
 {
-	if (resolve())
-		return real_calloc(n, size);
-	return size && n > PTRDIFF_MAX / size ? NULL : from_boot(ALIGNMENT, n * size);
+	return resolve() ? real_calloc(n, size) : from_boot(ALIGNMENT, product(n, size));
 }
 
 static void *first_realloc(void *old, size_t size)
@@ -159,9 +167,7 @@ static void *first_realloc(void *old, size_t size)
 
 static void *first_reallocarray(void *old, size_t n, size_t size)
 {
-	if (resolve())
-		return real_reallocarray(old, n, size);
-	return size && n > PTRDIFF_MAX / size ? NULL : first_realloc(old, n * size);
+	return resolve() ? real_reallocarray(old, n, size) : first_realloc(old, product(n, size));
 }
 
 static void first_free(void *p)

@@ -108,7 +108,8 @@ like_without() {
 	claim "heap_of_${name}_is_there" "$(ls "$out")" test -n "$(ls "$out"/*.heap.1.pb.gz 2> /dev/null)"
 }
 export PYTHONMALLOC=malloc PYTHONDONTWRITEBYTECODE=1
-like_without python python3 -c 'import json, re; d = {str(i): [i] * 3 for i in range(3000)}; print(len(json.dumps(d)), re.sub("1", "x", str(sorted(d)[:50]))); raise SystemExit(7)'
+python=$(python3 -c 'import sys; print(sys.executable)') # not a script that looks for it
+like_without python "$python" -c 'import json, re; d = {str(i): [i] * 3 for i in range(3000)}; print(len(json.dumps(d)), re.sub("1", "x", str(sorted(d)[:50]))); raise SystemExit(7)'
 like_without sqlite sqlite3 :memory: 'create table t(a, b); with recursive n(i) as (select 1 union all select i + 1 from n where i < 3000) insert into t select i, hex(i) from n; select count(*), sum(a), max(b) from t; select * from nothing;'
 like_without perl perl -e 'my %h = map { $_ => [$_ x 3] } 1 .. 3000; print join(",", (sort keys %h)[0 .. 20]), "\n"; exit 3'
 export GIT_AUTHOR_NAME=a GIT_AUTHOR_EMAIL=a@a GIT_COMMITTER_NAME=a GIT_COMMITTER_EMAIL=a@a HOME=$scratch
@@ -117,6 +118,12 @@ git init -q "$scratch/repository" && for n in 1 2 3; do
 	git -C "$scratch/repository" add file && git -C "$scratch/repository" commit -q -m "commit $n"
 done
 like_without git git -C "$scratch/repository" log -p --stat
+
+# ---- memory that is wanted while the real functions are looked for ----
+fresh boot
+say=$(LD_PRELOAD="$P/so_dlsym.so $LIB" "$P/allocs" 2>&1 > "$scratch/boot.rows")
+claim heap_before_malloc_is_known "$say" test "$say" = "boot fine"
+exact heap_after_malloc_is_known "$scratch/boot.rows" "$(profile allocs)"
 
 # ---- where our malloc is not called ----
 fresh own

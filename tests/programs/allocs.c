@@ -375,6 +375,24 @@ CASE cfree_freed(void)
 	tell(1, 82, 0, 0);
 }
 
+/* By a function that only this allocator has and that nobody sees.  The address comes again. */
+static void (*dallocx_here)(void *, int);
+CASE freed_behind(void)
+{
+	void *p = malloc(90);
+	uintptr_t was = (uintptr_t)p;
+
+	if (dallocx_here)
+		dallocx_here(p, 0);
+	else
+		drop(p);
+	p = malloc(90);
+	printf("see freed_behind %s %d\n", dallocx_here ? "dallocx" : "free", (uintptr_t)p == was);
+	MUST((uintptr_t)p == was || !dallocx_here);
+	drop(p);
+	tell(2, 180, 0, 0);
+}
+
 /* ---- libc's own calls ---- */
 
 CASE strdup_kept(void)
@@ -470,6 +488,7 @@ static const struct row {
 		ROW(free_sized_freed),
 		ROW(free_aligned_sized_freed),
 		ROW(cfree_freed),
+		ROW(freed_behind),
 		ROW(strdup_kept),
 		ROW(asprintf_kept),
 		ROW(getline_kept),
@@ -508,6 +527,7 @@ int main(void)
 	static char data[] = "ab\nab\nab\nab\nab\n", buffer[64];
 	pthread_t thread;
 
+	dallocx_here = (void (*)(void *, int))dlsym(RTLD_DEFAULT, "dallocx");
 	lines = fmemopen(data, sizeof data - 1, "r");
 	setvbuf(lines, buffer, _IOFBF, sizeof buffer);
 	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
