@@ -136,6 +136,13 @@ fresh order
 LD_PRELOAD="$JEMALLOC $LIB" "$P/threads" 1 100 1 > /dev/null
 f=$(ls "$out"/threads.*.cpu.1.pb.gz)
 claim heap_behind_an_allocator_is_off "$($PROFILE comments "$f")" grep -q "heap off: $JEMALLOC defines malloc and comes before libcprof.so\$" <<< "$($PROFILE comments "$f")"
+# The program's own stub of malloc hides the allocator behind it, but not those of the others.
+echo 'void *malloc(unsigned long), *(*volatile p)(unsigned long); __attribute__((constructor)) static void f(void) { p = malloc; }' > "$scratch/stub.c"
+gcc -O2 -fno-pie -no-pie -D_GNU_SOURCE -I. -o "$scratch/bin/stub" tests/programs/threads.c "$scratch/stub.c" -pthread 2> "$scratch/err" || cat "$scratch/err"
+fresh stub
+LD_PRELOAD="$JEMALLOC $LIB" "$scratch/bin/stub" 1 100 1 > /dev/null
+f=$(ls "$out"/stub.*.cpu.1.pb.gz)
+claim heap_behind_an_allocator_behind_a_stub_is_off "$($PROFILE comments "$f")" grep -q "heap off: $JEMALLOC defines malloc and comes before libcprof.so\$" <<< "$($PROFILE comments "$f")"
 export CPROF_CPU_ENABLED=no
 
 # ---- fork and exec ----
