@@ -39,10 +39,10 @@ differences() {
 			print say ? say : all ? "none" : "no rows"
 		}'
 }
-# exact NAME ROWS FILE
+# exact NAME ROWS FILE: and the file is one that the strictest reader takes.
 exact() {
 	local say=no\ profile
-	[ -n "$3" ] && say=$(differences "$2" "$3")
+	[ -n "$3" ] && { say=$("$RAW" --check "$3") && say=$(differences "$2" "$3"); }
 	claim "$1" "$say" test "$say" = none
 }
 
