@@ -99,7 +99,9 @@ $(B)/cprof.ini.example: $(B)/cprof
 
 UNIT_SUPPORT := tests/support/check.c tests/support/sketch.c tests/support/storebuild.c tests/support/rawprof_read.c tests/support/rawprof_check.c
 CLI_TESTED := $(filter-out cli/main.c,$(CLI))
-$(B)/unit/%: $(B)/obj/tests/unit/%.o $(call obj,$(UNIT_SUPPORT) $(CLI_TESTED)) $(BASE_O) $(B)/vendor.o
+# What of preload/ needs nothing else of it.
+PRELOAD_TESTED := preload/boot.c
+$(B)/unit/%: $(B)/obj/tests/unit/%.o $(call obj,$(UNIT_SUPPORT) $(CLI_TESTED) $(PRELOAD_TESTED)) $(BASE_O) $(B)/vendor.o
 	@mkdir -p $(@D)
 	$(CC) -o $@ $^ $(LDFLAGS) -lz -lm -lpthread
 unit: $(patsubst tests/unit/%.c,$(B)/unit/%,$(UNIT))
@@ -111,10 +113,11 @@ $(B)/rawprof: $(call obj,tests/support/rawprof.c tests/support/rawprof_check.c t
 # Victims are built as a distribution builds: optimised, no frame pointers, with symbols.
 $(B)/programs/%: tests/programs/%.c
 	@mkdir -p $(@D)
-	gcc -O2 -g -fno-omit-frame-pointer -fomit-frame-pointer -D_GNU_SOURCE -Wall -I. -o $@ $< -pthread -ldl
+	gcc -O2 -g -fno-omit-frame-pointer -fomit-frame-pointer -D_GNU_SOURCE -Wall -I. -o $@ $< -pthread -ldl $(EXTRA)
 $(B)/programs/%: tests/programs/%.cc
 	@mkdir -p $(@D)
 	g++ -O2 -g -Wall -o $@ $< -pthread -ldl
+$(B)/programs/heap_host: EXTRA = -lm
 $(B)/programs/so_%.so: tests/programs/so_%.cc
 	@mkdir -p $(@D)
 	g++ -O2 -g -Wall -shared -fPIC -o $@ $<
@@ -142,7 +145,7 @@ NEED_BUILD := gcc make binutils libc6-dev libprotobuf-c-dev protobuf-c-compiler 
 NEED_DEMO  := redis-server redis-tools
 NEED_CHECK := g++ clang libclang-rt-dev clang-format golang-go libunwind-dev python3 sqlite3 nodejs gawk perl git file procps graphviz \
 	      util-linux nginx-light apache2-utils postgresql memcached libmemcached-tools stress-ng \
-	      libxml2-utils mandoc xz-utils pkg-config
+	      libxml2-utils mandoc xz-utils pkg-config libjemalloc2 libtcmalloc-minimal4 libmimalloc2.0
 
 NEED_BENCH := redis-server nginx-light memcached sqlite3 python3 libgoogle-perftools4 linux-perf
 NEED_COMPARE := linux-perf python3 python3.11 nginx-light apache2-utils postgresql nodejs ripgrep ninja-build libc6-dbg

@@ -26,7 +26,7 @@ struct sampling_weight {
 };
 
 /* Bytes to the next point: at least 1; an allocation of at least so many bytes has the point in it.  mean:
- * 2..SAMPLING_MEAN_MAX.  state: anything at first, each thread its own.  Relative error below 2e-6.
+ * 2..SAMPLING_MEAN_MAX.  state: anything at first, each thread its own.  Error below 2e-6 of the mean.
  * Context: signal.  Allocates: no.  Locks: none. */
 uint64_t sampling_gap(uint64_t *state, uint64_t mean);
 

@@ -8,7 +8,6 @@
 #include <errno.h>
 #include <link.h>
 #include <malloc.h>
-#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -47,7 +46,9 @@ FIRST(malloc_usable_size);
 
 /* ---- looking for them ---- */
 
-static __thread bool resolving __attribute__((tls_model("initial-exec")));
+/* volatile: libc's header says that dlsym() never calls back into this file, and the compiler would drop what
+ * only such a call can see. */
+static __thread volatile bool resolving __attribute__((tls_model("initial-exec")));
 
 /* False when we are called from inside dlsym().  Two threads may do it at once: they find the same. */
 static bool resolve(void)
@@ -70,15 +71,17 @@ static bool resolve(void)
 		ROW(malloc_usable_size),
 	};
 #undef ROW
+	void *real[sizeof rows / sizeof rows[0]];
+
 	if (resolving)
 		return false;
 	resolving = true;
-	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-		void *real = dlsym(RTLD_NEXT, rows[i].name);
-
-		if (real)
-			*rows[i].real = real;
-	}
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
+		real[i] = dlsym(RTLD_NEXT, rows[i].name);
+	/* All at once: what one of them has given is for the others. */
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
+		if (real[i])
+			*rows[i].real = real[i];
 	resolving = false;
 	return true;
 }
@@ -89,21 +92,40 @@ void alloc_resolve(void)
 		(void)resolve();
 }
 
-const char *alloc_other(void)
+/* A program at fixed addresses that uses the address of a function of a library makes it that of its own stub, and
+ * the loader then says that the function is there (and calls the real one all the same). */
+static bool is_stub(void *function)
 {
-	void *seen = dlsym(RTLD_DEFAULT, "malloc");
 	const ElfW(Sym) *symbol = NULL;
-	struct dl_find_object object;
 	Dl_info info;
 
-	if (!seen || seen == (void *)malloc || _dl_find_object(seen, &object) != 0 ||
-	    dladdr1(seen, &info, (void **)&symbol, RTLD_DL_SYMENT) == 0)
-		return NULL;
-	/* A program at a fixed address that takes the address of malloc gives it one of its own, a stub that jumps to
-	 * ours: that is no definition. */
-	if (symbol && symbol->st_shndx == SHN_UNDEF)
-		return NULL;
-	return object.dlfo_link_map->l_name;
+	return dladdr1(function, &info, (void **)&symbol, RTLD_DL_SYMENT) && symbol &&
+	       symbol->st_shndx == SHN_UNDEF;
+}
+
+const char *alloc_other(void)
+{
+	/* Whoever has one has the others; libc has them all, so that none is looked for in vain. */
+	static const struct {
+		const char *name;
+		void *ours;
+	} functions[] = {
+		{"malloc", (void *)malloc},	{"calloc", (void *)calloc},
+		{"realloc", (void *)realloc},	{"free", (void *)free},
+		{"memalign", (void *)memalign}, {"aligned_alloc", (void *)aligned_alloc},
+		{"valloc", (void *)valloc},
+	};
+
+	for (size_t i = 0; i < sizeof functions / sizeof functions[0]; i++) {
+		struct dl_find_object object;
+		void *seen = dlsym(RTLD_DEFAULT, functions[i].name);
+
+		if (!seen || seen == functions[i].ours || _dl_find_object(seen, &object) != 0)
+			return NULL;
+		if (!is_stub(seen))
+			return object.dlfo_link_map->l_name;
+	}
+	return NULL;
 }
 
 static void *from_boot(size_t alignment, size_t size)
@@ -115,6 +137,12 @@ static void *from_boot(size_t alignment, size_t size)
 	return p;
 }
 
+/* More than there is when that overflows. */
+static size_t product(size_t n, size_t size)
+{
+	return size && n > PTRDIFF_MAX / size ? SIZE_MAX : n * size;
+}
+
 static void *first_malloc(size_t size)
 {
 	return resolve() ? real_malloc(size) : from_boot(ALIGNMENT, size);
@@ -122,9 +150,7 @@ static void *first_malloc(size_t size)
 
 static void *first_calloc(size_t n, size_t size)
 {
-	if (resolve())
-		return real_calloc(n, size);
-	return size && n > PTRDIFF_MAX / size ? NULL : from_boot(ALIGNMENT, n * size);
+	return resolve() ? real_calloc(n, size) : from_boot(ALIGNMENT, product(n, size));
 }
 
 static void *first_realloc(void *old, size_t size)
@@ -141,9 +167,7 @@ static void *first_realloc(void *old, size_t size)
 
 static void *first_reallocarray(void *old, size_t n, size_t size)
 {
-	if (resolve())
-		return real_reallocarray(old, n, size);
-	return size && n > PTRDIFF_MAX / size ? NULL : first_realloc(old, n * size);
+	return resolve() ? real_reallocarray(old, n, size) : first_realloc(old, product(n, size));
 }
 
 static void first_free(void *p)
@@ -314,7 +338,10 @@ EXPORT void free(void *p)
 		real_free(p);
 }
 
-EXPORT void cfree(void *p) __attribute__((alias("free"), copy(free)));
+EXPORT void cfree(void *p)
+{
+	free(p);
+}
 
 EXPORT int posix_memalign(void **ret, size_t alignment, size_t size)
 {
@@ -349,47 +376,16 @@ EXPORT size_t malloc_usable_size(void *p)
 	return boot_owns(p) ? boot_size(p) : real_malloc_usable_size(p);
 }
 
-/* C23.  glibc 2.36 has neither; an allocator may. */
-static void *of_sized(const char *name, void *_Atomic *known)
-{
-	void *real = atomic_load_explicit(known, memory_order_relaxed);
-
-	if (real)
-		return real;
-	real = dlsym(RTLD_NEXT, name);
-	if (!real) {
-		(void)dlerror();
-		real = (void *)real_free; /* more arguments than it takes do no harm */
-	}
-	atomic_store_explicit(known, real, memory_order_relaxed);
-	return real;
-}
-
-static void forget(void *p)
-{
-	struct live_entry entry;
-
-	if (live_maybe(p) && heap_release(p, &entry))
-		heap_freed(&entry);
-}
-
+/* C23.  glibc 2.36 has neither; an allocator may.  By the standard they do what free() does: to look for the real ones,
+ * in vain, would cost the host a message in memory and what dlerror() had to say. */
 EXPORT void free_sized(void *p, size_t size)
 {
-	static void *_Atomic known;
-
-	if (boot_owns(p))
-		return;
-	forget(p);
-	((void (*)(void *, size_t))of_sized("free_sized", &known))(p, size);
+	(void)size;
+	free(p);
 }
 
 EXPORT void free_aligned_sized(void *p, size_t alignment, size_t size)
 {
-	static void *_Atomic known;
-
-	if (boot_owns(p))
-		return;
-	forget(p);
-	((void (*)(void *, size_t, size_t))of_sized("free_aligned_sized", &known))(p, alignment,
-										   size);
+	(void)alignment, (void)size;
+	free(p);
 }

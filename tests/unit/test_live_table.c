@@ -1,0 +1,322 @@
+/* SPDX-License-Identifier: MIT */
+/* core/live; test_live.c is cli/live. */
+#include "core/live.h"
+
+#include <pthread.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "tests/support/check.h"
+
+#define LEVELS	  5u
+#define PLACES	  8u
+#define SATURATED 255u
+/* The multiplier of core/live's hash. */
+#define HASH UINT64_C(0x9e3779b97f4a7c15)
+
+static void *at(uint64_t address)
+{
+	return (void *)(uintptr_t)address;
+}
+
+static bool add(uint64_t address)
+{
+	const struct live_entry e = {
+		.row_at = address * 3, .objects = address * 5, .bytes = address * 7};
+
+	return live_add(at(address), &e);
+}
+
+static bool take(uint64_t address)
+{
+	struct live_entry e = {0};
+
+	if (!live_take(at(address), &e))
+		return false;
+	return e.row_at == address * 3 && e.objects == address * 5 && e.bytes == address * 7;
+}
+
+static unsigned filter_in_use(void)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < LIVE_FILTER_SIZE; i++)
+		n += live_filter[i] != 0;
+	return n;
+}
+
+/* The n-th of addresses that fall into the same line of every level. */
+static uint64_t colliding(unsigned n)
+{
+	uint64_t inverse = HASH, h = UINT64_C(0x123456) << 42;
+
+	for (int i = 0; i < 6; i++) /* Newton: each step doubles the bits that are right */
+		inverse *= 2 - HASH * inverse;
+	for (;; h++) {
+		uint64_t a = h * inverse;
+
+		if (a >> 60 == 0 && a && n-- == 0)
+			return a << 4;
+	}
+}
+
+TEST(live_table_gives_back_what_it_was_given)
+{
+	live_forget();
+	CHECK(!live_maybe(at(0x5000)) && !take(0x5000));
+	CHECK(add(0x5000));
+	CHECK(live_maybe(at(0x5000)));
+	CHECK(!take(0x5010)); /* its neighbour */
+	CHECK(take(0x5000));
+	CHECK(!live_maybe(at(0x5000)));
+	CHECK(!take(0x5000)); /* a double free */
+	CHECK(add(0x5000));   /* the address comes again */
+	CHECK(take(0x5000));
+	CHECK_EQ(filter_in_use(), 0);
+}
+
+/* free(NULL) comes by when something in use has NULL's class; 0 is what an empty place holds, and 1 one that is
+ * being filled. */
+TEST(live_table_knows_no_null)
+{
+	const uint64_t other = 0x500050;
+
+	live_forget();
+	CHECK_EQ(live_class(other), live_class(0));
+	CHECK(add(other));
+	CHECK(live_maybe(NULL));
+	CHECK(!take(0) && !take(1));
+	CHECK_EQ(live_filter[live_class(other)], 1);
+	CHECK(take(other));
+	CHECK_EQ(filter_in_use(), 0);
+}
+
+TEST(live_table_keeps_many_and_its_filter_returns_to_zero)
+{
+	enum { MANY = 60000 };
+
+	live_forget();
+	for (uint64_t i = 1; i <= MANY; i++)
+		CHECK(add(UINT64_C(0x7f0000000000) + i * 48));
+	for (uint64_t i = 1; i <= MANY; i++)
+		CHECK(!take(UINT64_C(0x7f0000000000) + i * 48 + 16));
+	for (uint64_t i = MANY; i >= 1; i--)
+		CHECK(live_maybe(at(UINT64_C(0x7f0000000000) + i * 48)) &&
+		      take(UINT64_C(0x7f0000000000) + i * 48));
+	CHECK_EQ(filter_in_use(), 0);
+}
+
+TEST(live_filter_saturates_and_stays)
+{
+	live_forget();
+	/* One class, 254 addresses: it still counts. */
+	for (uint64_t i = 1; i < SATURATED; i++)
+		CHECK(add(i << 20 | i << 4));
+	CHECK_EQ(live_filter[0], SATURATED - 1);
+	for (uint64_t i = 1; i < SATURATED; i++)
+		CHECK(take(i << 20 | i << 4));
+	CHECK_EQ(live_filter[0], 0);
+	/* At the top it knows no longer. */
+	for (uint64_t i = 1; i < SATURATED + 50; i++)
+		CHECK(add(i << 20 | i << 4));
+	CHECK_EQ(live_filter[0], SATURATED);
+	for (uint64_t i = 1; i < SATURATED + 50; i++)
+		CHECK(take(i << 20 | i << 4));
+	CHECK_EQ(live_filter[0], SATURATED);
+	CHECK(live_maybe(at(1 << 20 | 1 << 4)) && !take(1 << 20 | 1 << 4));
+	live_forget();
+	CHECK_EQ(filter_in_use(), 0);
+}
+
+TEST(live_mark_is_for_ever)
+{
+	live_forget();
+	live_mark(at(0x4440));
+	CHECK(live_maybe(at(0x4440)) && !take(0x4440));
+	CHECK(add(0x4440) && take(0x4440));
+	CHECK(live_maybe(at(0x4440)));
+	live_forget();
+	CHECK(!live_maybe(at(0x4440)));
+}
+
+TEST(live_levels_overflow_into_the_next_and_then_refuse)
+{
+	uint64_t a[LEVELS * PLACES + 2];
+
+	live_forget();
+	for (unsigned i = 0; i < LEVELS * PLACES + 2; i++)
+		a[i] = colliding(i);
+	for (unsigned i = 0; i < LEVELS * PLACES; i++)
+		CHECK(add(a[i]));
+	CHECK(!add(a[LEVELS * PLACES]));
+	CHECK(!take(a[LEVELS * PLACES]));
+	/* A place in the middle is as good as new, and what lies behind it is still found. */
+	CHECK(take(a[PLACES + 3]));
+	CHECK(add(a[LEVELS * PLACES + 1]));
+	for (unsigned i = 0; i < LEVELS * PLACES; i++)
+		CHECK(take(a[i]) == (i != PLACES + 3));
+	CHECK(take(a[LEVELS * PLACES + 1]));
+	CHECK_EQ(filter_in_use(), 0);
+}
+
+TEST(live_forget_forgets_everything)
+{
+	live_forget();
+	for (uint64_t i = 1; i < 3000; i++)
+		CHECK(add(i * 16 << 12));
+	live_forget();
+	CHECK_EQ(filter_in_use(), 0);
+	for (uint64_t i = 1; i < 3000; i++)
+		CHECK(!take(i * 16 << 12));
+	CHECK(add(16) && take(16));
+}
+
+/* ---- memory that cannot be had ---- */
+
+static void allow_more_memory(uint64_t bytes)
+{
+	unsigned long pages = 0;
+	FILE *f = fopen("/proc/self/statm", "r");
+
+	CHECK(f && fscanf(f, "%lu", &pages) == 1);
+	fclose(f);
+	const struct rlimit limit = {pages * 4096 + bytes, RLIM_INFINITY};
+	CHECK_EQ(setrlimit(RLIMIT_AS, &limit), 0);
+}
+
+/* In a child of its own, because a limit stays; the number of colliding addresses that it takes. */
+static int places_with(uint64_t bytes)
+{
+	int status, n = 0;
+	pid_t child;
+
+	live_forget();
+	child = fork();
+	if (child == 0) {
+		allow_more_memory(bytes);
+		while (n < 100 && add(colliding((unsigned)n)))
+			n++;
+		for (int i = 0; i < n; i++)
+			if (!take(colliding((unsigned)i)))
+				_exit(101);
+		_exit(filter_in_use() ? 102 : n);
+	}
+	CHECK_EQ(waitpid(child, &status, 0), child);
+	CHECK(WIFEXITED(status));
+	return WEXITSTATUS(status);
+}
+
+TEST(live_without_memory_refuses)
+{
+	CHECK_EQ(places_with(0), 0);
+}
+
+/* 16 KiB, 256 KiB, 4 MiB, 64 MiB, and then 1 GiB. */
+TEST(live_without_memory_for_the_last_level_uses_the_others)
+{
+	CHECK_EQ(places_with(100 << 20), 4 * PLACES);
+}
+
+/* ---- threads ---- */
+
+#define THREADS	 4
+#define PER_LOOP 64
+#define LOOPS	 300
+
+static struct box {
+	_Atomic uint64_t address[PER_LOOP]; /* 0: may be filled */
+} box[THREADS];
+
+static uint64_t address_of(unsigned thread, unsigned i)
+{
+	return UINT64_C(0x7e0000000000) + ((uint64_t)thread << 32) + (uint64_t)i * 4096 * 5 + 16;
+}
+
+/* Adds addresses, takes every second one itself and hands the others to the next thread, which takes them. */
+static void *works(void *opaque)
+{
+	unsigned me = (unsigned)(uintptr_t)opaque, next = (me + 1) % THREADS;
+	uintptr_t bad = 0;
+
+	for (unsigned loop = 0; loop < LOOPS; loop++) {
+		for (unsigned i = 0; i < PER_LOOP; i++) {
+			uint64_t own = address_of(me, 2 * i), given = address_of(me, 2 * i + 1);
+
+			bad += !add(own);
+			if (box[next].address[i] == 0) {
+				bad += !add(given);
+				box[next].address[i] = given;
+			}
+		}
+		for (unsigned i = 0; i < PER_LOOP; i++) {
+			uint64_t got = box[me].address[i];
+
+			bad += !live_maybe(at(address_of(me, 2 * i))) ||
+			       !take(address_of(me, 2 * i));
+			if (got) {
+				bad += !live_maybe(at(got)) || !take(got);
+				box[me].address[i] = 0;
+			}
+		}
+	}
+	return (void *)bad;
+}
+
+TEST(live_of_many_threads_that_hand_over)
+{
+	pthread_t thread[THREADS];
+	uintptr_t bad = 0;
+
+	live_forget();
+	for (uintptr_t i = 0; i < THREADS; i++)
+		CHECK_EQ(pthread_create(&thread[i], NULL, works, (void *)i), 0);
+	for (unsigned i = 0; i < THREADS; i++) {
+		void *r;
+
+		pthread_join(thread[i], &r);
+		bad += (uintptr_t)r;
+	}
+	CHECK_EQ(bad, 0);
+	for (unsigned t = 0; t < THREADS; t++)
+		for (unsigned i = 0; i < PER_LOOP; i++)
+			if (box[t].address[i])
+				CHECK(take(box[t].address[i]));
+	CHECK_EQ(filter_in_use(), 0);
+}
+
+/* One address freed by many at once: exactly one of them has it. */
+static _Atomic unsigned round_now, won;
+static pthread_barrier_t start;
+
+static void *frees_twice(void *opaque)
+{
+	(void)opaque;
+	for (int i = 0; i < LOOPS; i++) {
+		pthread_barrier_wait(&start);
+		won += take(0x123450);
+		if (pthread_barrier_wait(&start) == PTHREAD_BARRIER_SERIAL_THREAD)
+			round_now += add(0x123450);
+	}
+	return NULL;
+}
+
+TEST(live_of_a_double_free_is_taken_once)
+{
+	pthread_t thread[THREADS];
+
+	live_forget();
+	pthread_barrier_init(&start, NULL, THREADS);
+	CHECK(add(0x123450));
+	for (unsigned i = 0; i < THREADS; i++)
+		CHECK_EQ(pthread_create(&thread[i], NULL, frees_twice, NULL), 0);
+	for (unsigned i = 0; i < THREADS; i++)
+		pthread_join(thread[i], NULL);
+	CHECK_EQ(round_now, LOOPS);
+	CHECK_EQ(won, LOOPS);
+	CHECK(take(0x123450));
+	CHECK_EQ(filter_in_use(), 0);
+}
