@@ -314,7 +314,10 @@ EXPORT void free(void *p)
 		real_free(p);
 }
 
-EXPORT void cfree(void *p) __attribute__((alias("free"), copy(free)));
+EXPORT void cfree(void *p)
+{
+	free(p);
+}
 
 EXPORT int posix_memalign(void **ret, size_t alignment, size_t size)
 {
