@@ -432,8 +432,9 @@ def main():
           "(bootstrap over rounds), seed %d.\n\"Nothing, again\" is the same thing twice: what this machine can tell apart. "
           "\"Profile holds\": samples times period over the CPU time that the "
           "program used,\nof the last %d rounds, from their start: some hundred samples, so only roughly; the part content says it "
-          "exactly.\ncprof records all that it does by default, CPU time and allocations.\n" % (ROUNDS, PASSES, SLICE_NS / 1e6, seed, LOOKED_INTO))
-    configs = peers.installed([peers.NOTHING, peers.AGAIN, peers.EMPTY, peers.cprof(100), peers.cprof(250),
+          "exactly.\ncprof records all that it does by default, CPU time and allocations. "
+          "The pass-through is what it costs that malloc and its family\ngo through any preloaded library.\n" % (ROUNDS, PASSES, SLICE_NS / 1e6, seed, LOOKED_INTO))
+    configs = peers.installed([peers.NOTHING, peers.AGAIN, peers.EMPTY, peers.FORWARD, peers.cprof(100), peers.cprof(250),
                                peers.gperftools(100), peers.gperftools(250), peers.gprofng("on", 100), peers.perf(99)])
     verdicts = {}
     with open(peers.BENCH + "/cost.csv", "w") as csv:

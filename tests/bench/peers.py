@@ -82,6 +82,7 @@ def perf(hz, how="-g"):
 NOTHING = Config("nothing", None)
 AGAIN = Config("nothing, again", None)
 EMPTY = Config("empty library", None, library=BENCH + "/empty.so")
+FORWARD = Config("pass-through of malloc", None, library=BENCH + "/forward.so")
 
 
 def installed(configs):
