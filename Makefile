@@ -2,7 +2,7 @@
 # make            build/libcprof.so and build/cprof
 # make demo       installs what is missing, builds, profiles redis-server and prints where its CPU goes
 # make check      installs its own needs, then unit, behaviour, conformance and lint
-# make bench BENCH="start handler dump calls memory content cost", or some of them; no BENCH: all (tests/bench/run)
+# make bench BENCH="start handler dump calls heap memory content cost", or some of them; no BENCH: all (tests/bench/run)
 # make fuzz       each reader of damaged or hostile bytes a million times (see tests/fuzz/fuzz.mk)
 # make compare    real programs profiled by us and by perf at once: shares and names (COMPARE_ROOT=dir: tests/compare/run)
 # make lint | soak | format | options | install PREFIX= DESTDIR= | clean
@@ -133,7 +133,16 @@ $(B)/bench/%.so: tests/bench/%.c
 $(B)/bench/%: tests/bench/%.c
 	@mkdir -p $(@D)
 	gcc -O2 -g -fomit-frame-pointer -no-pie -D_GNU_SOURCE -Wall -o $@ $< -pthread
-BENCH_TOOLS := $(addprefix $(B)/bench/,empty.so spawn calls launch load pingpong rec)
+$(B)/bench/forward_again.so: $(B)/bench/forward.so
+	cp $< $@
+# Calls of malloc and free must stay what they are.
+$(B)/bench/alloc: tests/bench/alloc.c
+	@mkdir -p $(@D)
+	gcc -O2 -g -fomit-frame-pointer -fno-builtin -no-pie -D_GNU_SOURCE -Wall -o $@ $< -pthread
+$(B)/bench/forward.so: tests/bench/forward.c
+	@mkdir -p $(@D)
+	gcc -O2 -fno-builtin -D_GNU_SOURCE -Wall -shared -fPIC -Wl,-z,now -o $@ $<
+BENCH_TOOLS := $(addprefix $(B)/bench/,empty.so forward.so forward_again.so spawn calls launch load pingpong rec alloc)
 
 include tests/oracle/oracle.mk
 include tests/fuzz/fuzz.mk
@@ -147,7 +156,7 @@ NEED_CHECK := g++ clang libclang-rt-dev clang-format golang-go libunwind-dev pyt
 	      util-linux nginx-light apache2-utils postgresql memcached libmemcached-tools stress-ng \
 	      libxml2-utils mandoc xz-utils pkg-config libjemalloc2 libtcmalloc-minimal4 libmimalloc2.0
 
-NEED_BENCH := redis-server nginx-light memcached sqlite3 python3 libgoogle-perftools4 linux-perf
+NEED_BENCH := redis-server redis-tools nginx-light memcached sqlite3 python3 libgoogle-perftools4 libjemalloc2 heaptrack linux-perf
 NEED_COMPARE := linux-perf python3 python3.11 nginx-light apache2-utils postgresql nodejs ripgrep ninja-build libc6-dbg
 
 demo:

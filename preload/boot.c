@@ -8,11 +8,10 @@
 
 #include "core/as_safe.h"
 
-#define BYTES  65536u
 #define HEADER 16u /* in front of each: its size */
 #define BLOCKS 512u
 
-static _Alignas(4096) char arena[BYTES];
+char boot_arena[BOOT_BYTES] __attribute__((aligned(4096)));
 static _Atomic size_t used;
 static void *_Atomic blocks[BLOCKS];
 static _Atomic unsigned block_count;
@@ -24,22 +23,17 @@ void *boot_alloc(size_t alignment, size_t size)
 
 	do {
 		from = (at + HEADER + alignment - 1) / alignment * alignment;
-		if (alignment > BYTES || size > BYTES || from + size > BYTES)
+		if (alignment > BOOT_BYTES || size > BOOT_BYTES || from + size > BOOT_BYTES)
 			return NULL;
 	} while (!atomic_compare_exchange_weak_explicit(
 		&used, &at, from + size, memory_order_relaxed, memory_order_relaxed));
-	*(size_t *)(arena + from - HEADER) = size;
+	*(size_t *)(boot_arena + from - HEADER) = size;
 	n = atomic_fetch_add_explicit(&block_count, 1, memory_order_relaxed);
 	if (n >= BLOCKS) /* it would not be marked in a child */
 		return NULL;
-	atomic_store_explicit(&blocks[n], arena + from, memory_order_relaxed);
-	live_mark(arena + from);
-	return arena + from;
-}
-
-bool boot_owns(const void *p)
-{
-	return (uintptr_t)p >= (uintptr_t)arena && (uintptr_t)p < (uintptr_t)arena + BYTES;
+	atomic_store_explicit(&blocks[n], boot_arena + from, memory_order_relaxed);
+	live_mark(boot_arena + from);
+	return boot_arena + from;
 }
 
 size_t boot_size(const void *p)

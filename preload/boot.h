@@ -12,11 +12,20 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
+
+#define BOOT_BYTES 65536u
+
+/* Hidden, and here only for boot_owns(): some programs ask malloc_usable_size() as often as malloc(). */
+extern char boot_arena[BOOT_BYTES] __attribute__((visibility("hidden")));
 
 /* Zeroed memory; alignment: a power of two, at least 16.  NULL when there is no more. */
 void *boot_alloc(size_t alignment, size_t size);
 
-bool boot_owns(const void *p);
+static inline bool boot_owns(const void *p)
+{
+	return (uintptr_t)p - (uintptr_t)boot_arena < BOOT_BYTES;
+}
 
 /* What was asked for. */
 size_t boot_size(const void *p);

@@ -124,8 +124,9 @@ static void record(const void *p, size_t size, const void *entry)
 	struct timespec now;
 	bool added;
 
-	/* Not in a child of vfork, and not after the end. */
-	if (!host_is_here() || recorder_has_ended())
+	/* What a child of vfork allocates is its parent's, but the store must not get its name. */
+	if (!host_memory_is_here() || (!recorder_existing() && !host_is_here()) ||
+	    recorder_has_ended())
 		return;
 	if (t && here < t->stack.hi && here > t->stack.lo && here - t->stack.lo > ROOM_BYTES)
 		added = add_deep(t, entry, values, &live.row_at);
@@ -170,7 +171,7 @@ void heap_allocated(const void *p, size_t size, const void *entry)
 
 bool heap_release(const void *p, struct live_entry *ret_entry)
 {
-	(void)host_is_here(); /* in a copy of our memory nothing is followed */
+	(void)host_memory_is_here(); /* in a copy of our memory nothing is followed */
 	return live_take(p, ret_entry);
 }
 

@@ -164,6 +164,11 @@ bool host_is_here(void)
 	return true;
 }
 
+bool host_memory_is_here(void)
+{
+	return (alive && atomic_load_explicit(alive, memory_order_relaxed)) || host_is_here();
+}
+
 /* ---- threads that end; fork ---- */
 
 static void on_thread_end(void *slot)

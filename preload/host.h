@@ -33,6 +33,11 @@ extern struct host host;
  * Context: signal.  Allocates: no.  Locks: none. */
 bool host_is_here(void);
 
+/* The same, but true in a vfork child too, and nearly always without a system call: for what is about the
+ * memory and not about the process.
+ * Context: signal.  Allocates: no.  Locks: none. */
+bool host_memory_is_here(void);
+
 /* One line on stderr, or in the configured log file.  "cprof: " is put before it, a newline after
  * it.
  * Context: signal.  Allocates: no.  Locks: none. */

@@ -7,7 +7,7 @@ an order that is drawn anew for each pass over them; everything that drives them
 machine meets all alike, and a process that is lucky with where its pages lie is lucky for one round only.
 
   server  redis, nginx, memcached: a slice is a fixed number of requests by build/bench/load, after one that does not count
-  shell   sqlite, python, ping-pong: a slice is a fixed piece of work ordered through standard input, likewise
+  shell   sqlite, python (as it is and with PYTHONMALLOC=malloc), ping-pong: a slice is a fixed piece of work ordered through standard input, likewise
   whole   cc1: stopped (SIGSTOP) but for its slice, from its first instruction to its end, start and exit included; one
           ratio a round
 
@@ -134,9 +134,10 @@ class Nginx(Server):
 
 class Shell:
     """A process that does what its standard input says, and says "done" on its standard error."""
+    env = ()
 
     def start(self, config):
-        self.run = Run(config, self.argv(), SERVED, talks=True)
+        self.run = Run(config, self.argv(), SERVED, talks=True, env=self.env)
         os.set_blocking(self.run.process.stderr.fileno(), False)
         self.work(1)
 
@@ -205,6 +206,12 @@ for line in sys.stdin:
         return b"%d\n" % amount
 
 
+class PythonMalloc(Python):
+    """Every object from malloc, where Python has an allocator of its own for small ones."""
+    name, unit = "python3-malloc", "100 rounds of json, re, PYTHONMALLOC=malloc"
+    env = {"PYTHONMALLOC": "malloc"}
+
+
 class Pingpong(Shell):
     """Two context switches an operation."""
     name, binary, unit = "ping-pong", peers.BENCH + "/pingpong", "100 round trips"
@@ -243,7 +250,7 @@ class Cc1:
         self.run.end()
 
 
-PROGRAMS = [Sqlite, Cc1, Redis, Nginx, Memcached, Python, Pingpong]
+PROGRAMS = [Sqlite, Cc1, Redis, Nginx, Memcached, Python, PythonMalloc, Pingpong]
 
 
 def say(text):
@@ -425,8 +432,9 @@ def main():
           "(bootstrap over rounds), seed %d.\n\"Nothing, again\" is the same thing twice: what this machine can tell apart. "
           "\"Profile holds\": samples times period over the CPU time that the "
           "program used,\nof the last %d rounds, from their start: some hundred samples, so only roughly; the part content says it "
-          "exactly.\n" % (ROUNDS, PASSES, SLICE_NS / 1e6, seed, LOOKED_INTO))
-    configs = peers.installed([peers.NOTHING, peers.AGAIN, peers.EMPTY, peers.cprof(100), peers.cprof(250),
+          "exactly.\ncprof records all that it does by default, CPU time and allocations. "
+          "The pass-through is what it costs that malloc and its family\ngo through any preloaded library.\n" % (ROUNDS, PASSES, SLICE_NS / 1e6, seed, LOOKED_INTO))
+    configs = peers.installed([peers.NOTHING, peers.AGAIN, peers.EMPTY, peers.FORWARD, peers.cprof(100), peers.cprof(250),
                                peers.gperftools(100), peers.gperftools(250), peers.gprofng("on", 100), peers.perf(99)])
     verdicts = {}
     with open(peers.BENCH + "/cost.csv", "w") as csv:

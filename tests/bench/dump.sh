@@ -27,6 +27,6 @@ done
 gcc -O2 -D_GNU_SOURCE -o "$B/bench/named" tests/bench/named.c
 mkdir -p -m 700 "$dir/out-named"
 CPROF_CPU_HZ=1 CPROF_OUTPUT_DIR=$dir/out-named CPROF_STORE_DIR='' LD_PRELOAD=$LIB timeout 120 "$B/bench/named" 10000 20 "$dir"/lib??.so
-python3 tests/support/profile.py comments "$(ls "$dir"/out-named/*.pb.gz | head -1)" | grep -E 'full|not fit|no name'
+python3 tests/support/profile.py comments "$(ls "$dir"/out-named/*.cpu.*.pb.gz | head -1)" | grep -E 'full|not fit|no name'
 rm -rf "$dir/out-named" "$dir"/lib??.so
 echo '```'

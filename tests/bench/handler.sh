@@ -18,7 +18,7 @@ for what in python cc1; do
 	for _ in 1 2 3; do
 		CPROF_CPU_HZ=250 CPROF_OUTPUT_DIR=$dir/out-$what LD_PRELOAD=$LIB run_$what > /dev/null
 	done
-	for f in "$dir/out-$what"/*.pb.gz; do
+	for f in "$dir/out-$what"/*.cpu.*.pb.gz; do
 		printf '| %s | %s |\n' $what "$(python3 tests/support/profile.py comments "$f" | grep -o 'median.*')"
 	done
 done

@@ -23,7 +23,7 @@ import profile as cprof_profile  # noqa: E402  (tests/support/profile.py)
 
 B = os.path.abspath(os.environ.get("B", "build"))
 BENCH = os.path.join(B, "bench")
-# In memory, as the store is by default: a disk would make the first sample and the files dearer.
+# In memory, as the store is by default: a disk would make the first sample and the files dearer (tests/bench/run).
 SCRATCH = tempfile.mkdtemp(prefix="cprof-bench-", dir="/dev/shm" if os.access("/dev/shm", os.W_OK) else None)
 
 
@@ -82,6 +82,7 @@ def perf(hz, how="-g"):
 NOTHING = Config("nothing", None)
 AGAIN = Config("nothing, again", None)
 EMPTY = Config("empty library", None, library=BENCH + "/empty.so")
+FORWARD = Config("pass-through of malloc", None, library=BENCH + "/forward.so")
 
 
 def installed(configs):
@@ -122,14 +123,15 @@ def cpu_clock(pid):
 class Run:
     """One program under one tool."""
 
-    def __init__(self, config, argv, cpu=-1, hold=False, talks=False):
+    def __init__(self, config, argv, cpu=-1, hold=False, talks=False, env=()):
         self.config = config
         self.dir = tempfile.mkdtemp(dir=SCRATCH)
         os.makedirs(self.dir + "/out", mode=0o700)
         os.makedirs(SCRATCH + "/store", mode=0o700, exist_ok=True)
         self.report = self.dir + "/report"
         self.said = self.dir + "/said"
-        env = {k: v for k, v in os.environ.items() if not k.startswith(("CPROF_", "CPUPROFILE", "LD_PRELOAD"))}
+        env = {**{k: v for k, v in os.environ.items() if not k.startswith(("CPROF_", "CPUPROFILE", "LD_PRELOAD"))},
+               **dict(env)}
         env.update({k: v.replace("@", self.dir) for k, v in config.env.items()})
         with open(self.said, "wb") as out:
             self.process = subprocess.Popen(
@@ -227,7 +229,7 @@ def summed(stacks, all_ns=None):
 
 def read_cprof(directory, _binary):
     stacks, total = [], 0
-    for path in glob.glob(directory + "/out/*.pb.gz"):
+    for path in glob.glob(directory + "/out/*.cpu.*.pb.gz"):
         for names, values, _ in cprof_profile.Profile(path).stacks:
             total += values[-1]
             if names[0] != "[cpu not sampled]":
