@@ -129,6 +129,9 @@ bool live_take(const void *address, struct live_entry *ret_entry)
 {
 	uint64_t at = (uintptr_t)address;
 
+	/* free(NULL) comes by when its class is in use, and an empty place would be found for it. */
+	if (at <= FILLING)
+		return false;
 	for (unsigned n = 0; n < LEVELS; n++) {
 		struct line *level = atomic_load_explicit(&levels[n], memory_order_acquire), *line;
 
