@@ -272,15 +272,17 @@ SITE(grown)(struct truth *t, uint64_t bytes)
 
 	while (t->alloc_space - t->free_space < bytes) {
 		size_t size = between(&state, 64, 1024);
-		void *keep = CALL(malloc(size));
-		void *gone = CALL(malloc(size));
+		void *p = CALL(malloc(size));
 
-		if (!keep || !gone)
+		if (!p)
 			break;
-		memset(keep, 1, size);
+		memset(p, 1, size);
 		allocated(t, size);
+		CALL(p = malloc(size));
+		if (!p)
+			break;
 		allocated(t, size);
-		free(gone);
+		free(p);
 		freed(t, size);
 	}
 }
