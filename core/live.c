@@ -129,8 +129,8 @@ bool live_take(const void *address, struct live_entry *ret_entry)
 {
 	uint64_t at = (uintptr_t)address;
 
-	/* free(NULL) comes by when its class is in use, and an empty place would be found for it. */
-	if (at <= FILLING)
+	if (at <=
+	    FILLING) /* free(NULL), when the filter says maybe: every empty place would be it */
 		return false;
 	for (unsigned n = 0; n < LEVELS; n++) {
 		struct line *level = atomic_load_explicit(&levels[n], memory_order_acquire), *line;
