@@ -62,8 +62,10 @@ fi
 
 # Killed from outside, all eight threads in the middle of something.
 fresh load
-CPROF_HEAP_SAMPLE_BYTES=512 LD_PRELOAD=$LIB "$B/programs/heap_load" 60000 > "$scratch/say" 2> "$scratch/err" &
+mkfifo "$scratch/end"
+CPROF_HEAP_SAMPLE_BYTES=512 LD_PRELOAD=$LIB "$B/programs/heap_load" < "$scratch/end" > "$scratch/say" 2> "$scratch/err" &
 pid=$!
+exec 3> "$scratch/end" # never closed: it does not end by itself
 wait_for 10 sh -c "ls '$CPROF_STORE_DIR' | grep -q '^$pid[.]'"
 sleep 0.3
 kill -KILL $pid
