@@ -5,6 +5,7 @@
 # make bench BENCH="start handler dump calls heap memory content cost", or some of them; no BENCH: all (tests/bench/run)
 # make fuzz       each reader of damaged or hostile bytes a million times (see tests/fuzz/fuzz.mk)
 # make compare    real programs profiled by us and by perf at once: shares and names (COMPARE_ROOT=dir: tests/compare/run)
+# make compare-heap   their heap by us and by heaptrack (tests/compare/heap)
 # make lint | soak | format | options | install PREFIX= DESTDIR= | clean
 # B=dir           another build directory; CC=clang; SANITIZE=1 unit: the unit tests under ASan and UBSan
 B      ?= build
@@ -43,7 +44,7 @@ GEN := $(B)/gen/output/profile.pb-c.c
 GEN_O := $(B)/obj/gen/profile.pb-c.o
 BASE_O := $(call obj,$(CORE) $(UNWIND) $(CONFIG) $(OUTPUT)) $(GEN_O)
 
-.PHONY: all demo check compare lint bench soak format format-check options install clean unit programs oracle
+.PHONY: all demo check compare compare-heap lint bench soak format format-check options install clean unit programs oracle
 all: $(B)/libcprof.so $(B)/cprof $(B)/cprof.ini.example
 .SECONDARY:
 
@@ -158,6 +159,7 @@ NEED_CHECK := g++ clang libclang-rt-dev clang-format golang-go libunwind-dev pyt
 
 NEED_BENCH := redis-server redis-tools nginx-light memcached sqlite3 python3 libgoogle-perftools4 libjemalloc2 heaptrack linux-perf
 NEED_COMPARE := linux-perf python3 python3.11 nginx-light apache2-utils postgresql nodejs ripgrep ninja-build libc6-dbg
+NEED_COMPARE_HEAP := heaptrack python3 sqlite3 gcc postgresql
 
 demo:
 	@tests/support/need $(NEED_BUILD) $(NEED_DEMO)
@@ -172,6 +174,9 @@ lint: $(B)/libcprof.so
 compare: all
 	@tests/support/need $(NEED_DEMO) $(NEED_COMPARE)
 	@B=$(B) COMPARE_ROOT=$(COMPARE_ROOT) tests/compare/run
+compare-heap: all
+	@tests/support/need $(NEED_DEMO) $(NEED_COMPARE_HEAP)
+	@B=$(B) tests/compare/heap
 soak: all programs oracle
 	B=$(B) tests/soak
 # What is missing is named and left out: without peers it still measures us.

@@ -53,7 +53,7 @@ void live_mark(const void *address);
  * Context: signal.  Allocates: mmap, kept.  Locks: none. */
 bool live_add(const void *address, const struct live_entry *entry);
 
-/* Removes an address; false when it was not there.
+/* Removes an address, which may be NULL; false when it was not there.
  * Context: signal.  Allocates: no.  Locks: none. */
 bool live_take(const void *address, struct live_entry *ret_entry);
 

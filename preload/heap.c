@@ -199,6 +199,9 @@ void heap_after_fork(void)
 	live_forget();
 	pending_after_fork();
 	boot_mark();
+	/* Random numbers of its own: or all children of one parent would sample the same allocations, and their sum
+	 * would be as uncertain as one of them. */
+	heap_thread = (struct heap_thread){.left = period ? 0 : NEVER};
 	if (!host.on)
 		heap_off();
 }
