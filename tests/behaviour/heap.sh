@@ -156,7 +156,7 @@ row has_its_own 5 1000 2 400
 ROWS
 cat > "$scratch/of_vfork" << 'ROWS'
 row inherits 10 10000 0 0
-row has_its_own 0 0 0 0
+row has_its_own 5 1000 2 400
 ROWS
 for how in fork _Fork clone spawn; do
 	fresh "fork_$how"

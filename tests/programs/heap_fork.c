@@ -2,7 +2,7 @@
 /*
  * RUN:    heap_fork fork|_Fork|clone|vfork|spawn|exec
  * EXPECT: a process with ten blocks of 1000 bytes; its child frees them all and keeps two of five blocks of 200 bytes.
- * A child of vfork shares the memory: what it frees is its parent's.  spawn and exec: a new image instead.  Prints the pid of the
+ * A child of vfork shares the memory: what it allocates and frees is its parent's.  spawn and exec: a new image instead.  Prints the pid of the
  * child.
  */
 #include <signal.h>

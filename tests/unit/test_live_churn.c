@@ -116,7 +116,7 @@ TEST(live_churn_of_an_allocators_addresses_leaves_nothing)
 TEST(live_take_of_null_finds_no_empty_place)
 {
 	struct live_entry entry = {.row_at = 7};
-	void *p = (void *)(UINT64_C(65536) << 4 ^ UINT64_C(1) << 4); /* as NULL in the filter */
+	void *p = (void *)(UINT64_C(65536) << 6 ^ UINT64_C(1) << 6); /* as NULL in the filter */
 
 	live_forget();
 	CHECK_EQ(live_class((uintptr_t)p), live_class(0));
@@ -139,11 +139,11 @@ TEST(live_class_that_overflows_overlooks_nobody)
 	live_forget();
 	/* The upper bits are in no class. */
 	for (uint64_t i = 1; i <= 300; i++)
-		CHECK(live_add((void *)(i << 36), &entry));
+		CHECK(live_add((void *)(i << 38), &entry));
 	CHECK_EQ(classes_in_use(), 1);
 	for (uint64_t i = 1; i <= 300; i++) {
-		seen = seen && live_maybe((void *)(i << 36));
-		CHECK(live_take((void *)(i << 36), &entry));
+		seen = seen && live_maybe((void *)(i << 38));
+		CHECK(live_take((void *)(i << 38), &entry));
 	}
 	CHECK(seen);
 	live_forget();

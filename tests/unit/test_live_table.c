@@ -83,7 +83,7 @@ TEST(live_table_gives_back_what_it_was_given)
  * being filled. */
 TEST(live_table_knows_no_null)
 {
-	const uint64_t other = 0x500050;
+	const uint64_t other = UINT64_C(5) << 22 | 5 << 6;
 
 	live_forget();
 	CHECK_EQ(live_class(other), live_class(0));
@@ -115,19 +115,19 @@ TEST(live_filter_saturates_and_stays)
 	live_forget();
 	/* One class, 254 addresses: it still counts. */
 	for (uint64_t i = 1; i < SATURATED; i++)
-		CHECK(add(i << 20 | i << 4));
+		CHECK(add(i << 22 | i << 6));
 	CHECK_EQ(live_filter[0], SATURATED - 1);
 	for (uint64_t i = 1; i < SATURATED; i++)
-		CHECK(take(i << 20 | i << 4));
+		CHECK(take(i << 22 | i << 6));
 	CHECK_EQ(live_filter[0], 0);
 	/* At the top it knows no longer. */
 	for (uint64_t i = 1; i < SATURATED + 50; i++)
-		CHECK(add(i << 20 | i << 4));
+		CHECK(add(i << 22 | i << 6));
 	CHECK_EQ(live_filter[0], SATURATED);
 	for (uint64_t i = 1; i < SATURATED + 50; i++)
-		CHECK(take(i << 20 | i << 4));
+		CHECK(take(i << 22 | i << 6));
 	CHECK_EQ(live_filter[0], SATURATED);
-	CHECK(live_maybe(at(1 << 20 | 1 << 4)) && !take(1 << 20 | 1 << 4));
+	CHECK(live_maybe(at(1 << 22 | 1 << 6)) && !take(1 << 22 | 1 << 6));
 	live_forget();
 	CHECK_EQ(filter_in_use(), 0);
 }
