@@ -94,7 +94,7 @@ static const char markdown_head[] =
 	"what: what was expected;\n"
 	"what is used`, at most 20 lines of a file) and left out; the rest counts, and the process "
 	"runs in any case.\n"
-	"Values of options whose name ends in `bytes` may be written with `K`, `M` or `G` (1024, "
+	"Values that are a number of bytes may be written with `K`, `M` or `G` (1024, "
 	"1024\u00b2, 1024\u00b3).\n";
 
 static void print_markdown(void)

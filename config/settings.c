@@ -71,12 +71,13 @@ static const void *field_of(const struct settings *s, const struct row *row)
 	return (const char *)s + row->offset;
 }
 
-/* Numbers in bytes have the unit in their name, and may be written with K, M or G. */
+/* Numbers in bytes, by their name, may be written with K, M or G. */
 static bool is_bytes(const struct row *row)
 {
 	size_t n = text_length(row->key);
 
-	return n >= 5 && text_equal(row->key + n - 5, "bytes");
+	return n >= 5 &&
+	       (text_equal(row->key + n - 5, "bytes") || text_equal(row->key + n - 5, "above"));
 }
 
 static void set_default(struct settings *s, const struct row *row)

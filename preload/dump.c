@@ -389,6 +389,8 @@ static bool is_worth_a_file(const struct store *s)
 {
 	uint64_t heap_rows, n = unwritten(s, &heap_rows);
 
+	if (host.settings.output_short)
+		return n + heap_rows > 0;
 	/* Who wants to see every allocation wants those of a short process too. */
 	return n >= LAST_SAMPLES || (heap_rows && heap_period_bytes() == 1) ||
 	       (n + heap_rows && has_lived());

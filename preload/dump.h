@@ -32,7 +32,7 @@ void dump_heard(int control);
 void dump_collect(void);
 
 /* The last dump of this image, before exit and exec, when it is worth a file: the process lived a
- * second or has ten samples that no file holds yet, and [output] on_exit (on_exec) is set.  Waits at
+ * second or has ten samples that no file holds yet (with [output] short: has any), and on_exit (on_exec) is set.  Waits at
  * most two seconds for a dump that is running, and for its dumper to be gone.  True when nothing is
  * left that only the store holds; false also when that other dump has not ended.
  * Context: own.  Allocates: mmap. */

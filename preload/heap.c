@@ -11,6 +11,7 @@
 #include "preload/boot.h"
 #include "preload/capture.h"
 #include "preload/host.h"
+#include "preload/limit.h"
 #include "preload/pending.h"
 #include "preload/recorder.h"
 #include "preload/thread.h"
@@ -45,6 +46,7 @@ void heap_start(void)
 	struct text t = TEXT_ON(remark);
 	const char *other = alloc_other();
 
+	limit_start(host.settings.heap_dump_above);
 	begin(other ? 0 : host.settings.heap_sample_bytes);
 	if (!other || !host.settings.heap_sample_bytes)
 		return;
@@ -112,6 +114,18 @@ static __attribute__((noinline)) bool add_shallow(const struct thread *t, const 
 	return add(t, entry, values, pc, SHALLOW_MAX, ret_row);
 }
 
+/* In its row it is no longer in use. */
+static void forget_row(const struct live_entry *entry)
+{
+	const uint64_t values[] = {entry->objects, entry->bytes};
+	struct store *s = recorder_existing();
+
+	if (pending_is(entry->row_at))
+		pending_freed(entry->row_at, values);
+	else if (s)
+		store_add_to(s, entry->row_at, HEAP_FREE_OBJECTS, values, 2);
+}
+
 static void record(const void *p, size_t size, const void *entry)
 {
 	const struct thread *t = thread_self();
@@ -122,6 +136,7 @@ static void record(const void *p, size_t size, const void *entry)
 	struct live_entry old;
 	struct store *s;
 	struct timespec now;
+	uint64_t now_ns;
 	bool added;
 
 	/* What a child of vfork allocates is its parent's, but the store must not get its name. */
@@ -136,18 +151,20 @@ static void record(const void *p, size_t size, const void *entry)
 		recorder_lost(LOST_ALLOCATIONS, 1);
 		return;
 	}
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	now_ns = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 	s = recorder_existing();
-	if (s) {
-		clock_gettime(CLOCK_MONOTONIC, &now);
-		store_used(s, (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec);
-	}
+	if (s)
+		store_used(s, now_ns);
 	/* Freed behind our back, by a function that only this allocator has. */
 	if (live_maybe(p) && live_take(p, &old))
 		heap_freed(&old);
 	if (!live_add(p, &live)) {
 		recorder_lost(LOST_LIVE, 1);
-		heap_freed(&live);
+		forget_row(&live);
+		return;
 	}
+	limit_allocated(live.bytes, now_ns);
 }
 
 void heap_allocated(const void *p, size_t size, const void *entry)
@@ -177,13 +194,8 @@ bool heap_release(const void *p, struct live_entry *ret_entry)
 
 void heap_freed(const struct live_entry *entry)
 {
-	const uint64_t values[] = {entry->objects, entry->bytes};
-	struct store *s = recorder_existing();
-
-	if (pending_is(entry->row_at))
-		pending_freed(entry->row_at, values);
-	else if (s)
-		store_add_to(s, entry->row_at, HEAP_FREE_OBJECTS, values, 2);
+	limit_freed(entry->bytes);
+	forget_row(entry);
 }
 
 void heap_kept(const void *p, const struct live_entry *entry)
@@ -198,6 +210,7 @@ void heap_after_fork(void)
 {
 	live_forget();
 	pending_after_fork();
+	limit_after_fork();
 	boot_mark();
 	/* Random numbers of its own: or all children of one parent would sample the same allocations, and their sum
 	 * would be as uncertain as one of them. */

@@ -127,6 +127,29 @@ TEST(settings_budgets_may_be_without_a_limit)
 	CHECK_EQ(s.store_keep, 16);
 }
 
+TEST(settings_of_the_heap_are_sizes)
+{
+	struct settings s;
+
+	CHECK_STR(one(&s, "CPROF_HEAP_DUMP_ABOVE=3G"), "");
+	CHECK_EQ(s.heap_dump_above, 3ll << 30);
+	CHECK_STR(
+		one(&s, "CPROF_HEAP_DUMP_ABOVE=most"),
+		"CPROF_HEAP_DUMP_ABOVE=most: expected a number of bytes from 0 to 1024G; using 0");
+	CHECK_EQ(s.heap_dump_above, 0);
+	CHECK_STR(one(&s, "CPROF_HEAP_SAMPLE_BYTES=1M"), "");
+	CHECK_EQ(s.heap_sample_bytes, 1 << 20);
+	CHECK_STR(
+		one(&s, "CPROF_HEAP_SAMPLE_BYTES=2G"),
+		"CPROF_HEAP_SAMPLE_BYTES=2G: expected a number of bytes from 0 to 1G; using 512K");
+	CHECK_EQ(s.heap_sample_bytes, 512 << 10);
+	CHECK_STR(one(&s, "CPROF_OUTPUT_SHORT=yes"), "");
+	CHECK(s.output_short);
+	CHECK_STR(one(&s, "CPROF_OUTPUT_SHORT=often"),
+		  "CPROF_OUTPUT_SHORT=often: expected yes or no; using no");
+	CHECK(!s.output_short);
+}
+
 TEST(settings_booleans_have_four_spellings)
 {
 	static const char *const words[][2] = {
