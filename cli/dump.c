@@ -32,6 +32,7 @@
 #include "core/process.h"
 #include "core/sys.h"
 #include "core/text.h"
+#include "output/pprof.h"
 
 #define PROF	     (UINT64_C(1) << (SIGPROF - 1))
 #define NS	     UINT64_C(1000000000)
@@ -50,6 +51,7 @@ struct job {
 	struct ask ask;
 	uint64_t absent_ns; /* since when the library is not there: inside exec, or for good */
 	enum outcome outcome;
+	enum store_kind kind; /* as in struct dump */
 	/* Without a store: the files that were there before, and when a new one came. */
 	char dir[PATH_MAX];
 	char **old;
@@ -61,6 +63,7 @@ struct dump {
 	struct job *jobs;
 	size_t count, capacity;
 	uint64_t timeout_ns;
+	enum store_kind kind; /* whose file is printed; KIND_NONE: all */
 	bool failed;
 	/* Looking for a name. */
 	const char *name;
@@ -82,6 +85,16 @@ static void complain(struct dump *d, struct job *j, const char *why)
 }
 
 /* ---- files, where there is no store ---- */
+
+/* Of the kind whose files are printed. */
+static bool is_wanted(const struct job *j, const char *name)
+{
+	char mark[64];
+
+	snprintf(mark, sizeof mark, ".%" PRIu32 ".%s.", j->ask.live.inner_pid,
+		 pprof_kinds[j->kind].name ? pprof_kinds[j->kind].name : "");
+	return j->kind == KIND_NONE || strstr(name, mark);
+}
 
 /* "<program>.<pid>.<kind>.<n>.pb.gz" of this process */
 static bool is_file_of(const struct job *j, const char *name)
@@ -127,7 +140,7 @@ static unsigned list_in(struct job *j, const char *dir, enum listing what)
 			j->old[j->old_count++] = path;
 			continue;
 		}
-		if (what == PRINT)
+		if (what == PRINT && is_wanted(j, e->d_name))
 			puts(human_safe(path));
 		free(path);
 	}
@@ -184,7 +197,7 @@ static bool begin(struct dump *d, uint32_t pid)
 
 	d->jobs = memory_grow(d->jobs, d->count, &d->capacity, sizeof *d->jobs);
 	j = &d->jobs[d->count];
-	*j = (struct job){.ask.store = -1};
+	*j = (struct job){.ask.store = -1, .kind = d->kind};
 	/* Before anything is looked at: what is asked is what was looked at. */
 	j->ask.process = (int)syscall(SYS_pidfd_open, (pid_t)pid, 0);
 	if (j->ask.process < 0 && errno == ENOSYS) {
@@ -245,7 +258,8 @@ static bool begin(struct dump *d, uint32_t pid)
 /* ---- waiting ---- */
 
 /* The files as they can be opened from here. */
-static void print_files(struct job *j, const struct store_header *h, const struct store_dump *s)
+static void print_files(struct dump *d, struct job *j, const struct store_header *h,
+			const struct store_dump *s)
 {
 	char path[1024], root[64], there[1100];
 	struct stat st;
@@ -253,7 +267,8 @@ static void print_files(struct job *j, const struct store_header *h, const struc
 
 	live_root(&j->ask.live, root);
 	for (unsigned kind = KIND_NONE + 1; kind < KIND_COUNT; kind++) {
-		if (!orphan_dump_path(h, s, (enum store_kind)kind, path, sizeof path))
+		if ((j->kind != KIND_NONE && kind != j->kind) ||
+		    !orphan_dump_path(h, s, (enum store_kind)kind, path, sizeof path))
 			continue;
 		snprintf(there, sizeof there, "%s%s", root, path);
 		bool is_there = root[0] && lstat(there, &st) == 0;
@@ -263,6 +278,12 @@ static void print_files(struct job *j, const struct store_header *h, const struc
 			    j->ask.live.pid, j->ask.live.name, path);
 		puts(is_there ? there : path);
 		first = false;
+	}
+	if (first && j->kind != KIND_NONE) {
+		snprintf(there, sizeof there, "it has written, but no %s profile: it records none",
+			 pprof_kinds[j->kind].name);
+		complain(d, j, there);
+		return;
 	}
 	j->outcome = DONE;
 }
@@ -283,7 +304,7 @@ static bool is_answered(struct dump *d, struct job *j)
 		snprintf(why, sizeof why, "it could not write: %s", s.problem);
 		complain(d, j, why);
 	} else {
-		print_files(j, &h, &s);
+		print_files(d, j, &h, &s);
 	}
 	return true;
 }
@@ -314,7 +335,7 @@ static void after_its_end(struct dump *d, struct job *j)
 	/* Its last dump covers the same. */
 	if (ASK_WORD(&j->ask, dumps) != j->ask.dumps && orphan_read_dump(j->ask.store, &s) &&
 	    ask_read_header(&j->ask, &h)) {
-		print_files(j, &h, &s);
+		print_files(d, j, &h, &s);
 		return;
 	}
 	j->new_ns = 1;
@@ -448,6 +469,14 @@ static void begin_named(struct dump *d, const char *name)
 		say("dump: there is no process called %s; cprof ls shows what there is", name);
 }
 
+static bool set_kind(struct dump *d, const char *name)
+{
+	for (unsigned kind = KIND_NONE + 1; kind < KIND_COUNT; kind++)
+		if (strcmp(name, pprof_kinds[kind].name) == 0)
+			d->kind = (enum store_kind)kind;
+	return d->kind != KIND_NONE;
+}
+
 static int run(int argc, char **argv)
 {
 	struct dump d = {.timeout_ns = WAIT_S * NS};
@@ -456,8 +485,17 @@ static int run(int argc, char **argv)
 	char *value;
 
 	for (int i = 1; i < argc; i++) {
-		int is = option_is(argc, argv, &i, "--timeout", &value);
+		int is = option_is(argc, argv, &i, "--kind", &value);
 
+		if (is > 0) {
+			if (!set_kind(&d, value))
+				return usage_error(&command_dump,
+						   "--kind %s: expected cpu, heap or allocs",
+						   value);
+			continue;
+		}
+		if (is == 0)
+			is = option_is(argc, argv, &i, "--timeout", &value);
 		if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0)
 			return usage_show(&command_dump);
 		if (is < 0)
@@ -496,7 +534,7 @@ static int run(int argc, char **argv)
 const struct command command_dump = {
 	.name = "dump",
 	.run = run,
-	.arguments = "[--timeout SECONDS] PID|NAME...",
+	.arguments = "[--timeout SECONDS] [--kind KIND] PID|NAME...",
 	.summary = "have running processes write their profiles now",
 	.help = "Asks each process for a dump, waits until it is written and prints the names of "
 		"the\n"
@@ -504,13 +542,13 @@ const struct command command_dump = {
 		"A process that has no libcprof.so at work is told by one line and left alone.\n"
 		"\n"
 		"  --timeout SECONDS  how long to wait for an answer (default 10)\n"
+		"  --kind KIND        print the name of this file only: cpu, heap or allocs\n"
 		"\n"
-		"The profile covers the time since the process's last one; it is empty when "
-		"nothing "
-		"was\n"
-		"sampled. The process goes on meanwhile. Nothing but SIGPROF is sent, so this "
-		"works "
-		"with\n"
+		"A CPU profile covers the time since the process's last one, and is empty when "
+		"nothing was\n"
+		"sampled; heap and allocs tell what is in use now, and the sums since the start. "
+		"The process\n"
+		"goes on meanwhile. Nothing but SIGPROF is sent, so this works with\n"
 		"CPROF_OUTPUT_SIGNAL=none too.\n"
 		"\n"
 		"Exit code: 0 all have written; 1 one has not; 2 wrong usage.\n",

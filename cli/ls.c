@@ -35,7 +35,8 @@ struct row {
 	char on[64];
 	uint32_t pid;
 	enum state state;
-	uint64_t age_ns, disk_bytes, samples, lost, inode;
+	uint64_t age_ns, disk_bytes, samples, heap_bytes, lost, inode;
+	bool has_heap;
 	bool has_store;
 };
 
@@ -63,7 +64,10 @@ static void describe(struct row *r, const struct orphan *o)
 	human_safe(r->program);
 	orphan_show_kinds(h, r->on, sizeof r->on);
 	r->disk_bytes = o->disk_bytes;
-	r->samples = orphan_sum(o).samples;
+	struct orphan_sums sums = orphan_sum(o);
+	r->samples = sums.samples;
+	r->heap_bytes = sums.inuse_bytes;
+	r->has_heap = sums.alloc_bytes || h->kind_period[KIND_HEAP];
 	r->lost = losses_total(h);
 	r->inode = o->inode;
 	r->has_store = true;
@@ -85,10 +89,11 @@ static void add_live(void *opaque, const struct live *p)
 	r->pid = p->pid;
 	r->state = live_is_at_work(p) ? RUNNING : OFF;
 	r->age_ns = live_age_ns(p);
-	if (r->state == OFF || !p->settings.cpu_enabled)
+	if (r->state == OFF)
 		strcpy(r->on, "nothing");
 	else
-		snprintf(r->on, sizeof r->on, "cpu %" PRIu64 " Hz", p->settings.cpu_hz);
+		orphan_show_wanted(p->settings.cpu_enabled ? p->settings.cpu_hz : 0,
+				   p->settings.heap_sample_bytes, r->on, sizeof r->on);
 	int fd = live_open_store(p, O_RDONLY);
 	if (fd < 0)
 		return;
@@ -215,19 +220,22 @@ static void print(const struct list *l)
 		if ((int)strlen(l->rows[i].program) > program)
 			program = (int)strlen(l->rows[i].program);
 	if (l->count)
-		printf("%-*s %8s  %-11s %7s %6s %9s %6s  %s\n", program, "PROGRAM", "PID", "STATE",
-		       "AGE", "STORE", "SAMPLES", "LOST", "ON");
+		printf("%-*s %8s  %-11s %7s %6s %9s %6s %6s  %s\n", program, "PROGRAM", "PID",
+		       "STATE", "AGE", "STORE", "SAMPLES", "HEAP", "LOST", "ON");
 	for (size_t i = 0; i < l->count; i++) {
 		const struct row *r = &l->rows[i];
 		char age[HUMAN_BYTES], size[HUMAN_BYTES], samples[24] = "-", lost[24] = "-";
+		char heap[HUMAN_BYTES] = "-";
 
 		if (r->has_store) {
 			snprintf(samples, sizeof samples, "%" PRIu64, r->samples);
 			snprintf(lost, sizeof lost, "%" PRIu64, r->lost);
 		}
-		printf("%-*s %8" PRIu32 "  %-11s %7s %6s %9s %6s  %s\n", program, r->program,
+		if (r->has_heap)
+			(void)human_bytes(r->heap_bytes, heap);
+		printf("%-*s %8" PRIu32 "  %-11s %7s %6s %9s %6s %6s  %s\n", program, r->program,
 		       r->pid, state_names[r->state], human_age(r->age_ns, age),
-		       r->disk_bytes ? human_bytes(r->disk_bytes, size) : "-", samples, lost,
+		       r->disk_bytes ? human_bytes(r->disk_bytes, size) : "-", samples, heap, lost,
 		       r->on);
 	}
 }
@@ -276,8 +284,9 @@ const struct command command_ls = {
 	.summary = "list profiled processes and what killed ones have left",
 	.help = "Lists the running processes with libcprof.so, and stores whose process has ended "
 		"without\n"
-		"writing them. AGE: since its start, or since the store last grew. LOST: see cprof "
-		"status.\n"
+		"writing them. AGE: since its start, or since the store last grew. SAMPLES: of CPU "
+		"time.\n"
+		"HEAP: in use, by estimate. LOST: see cprof status.\n"
 		"\n"
 		"  running      sampled; cprof dump has it write a profile\n"
 		"  off          libcprof.so is loaded and does nothing, or is still starting\n"

@@ -16,9 +16,9 @@
 #include "cli/human.h"
 #include "core/process.h"
 #include "core/run_file.h"
+#include "core/sampling.h"
 #include "core/text.h"
 #include "output/export.h"
-#include "output/pprof.h"
 
 #define RUN_ROOT "/dev/shm"
 
@@ -186,6 +186,12 @@ uint64_t orphan_end_ns(const struct orphan *o)
 	       (last > start ? last - start : 0);
 }
 
+/* Of a damaged store: what was freed and never allocated is not in use. */
+static uint64_t difference(uint64_t a, uint64_t b)
+{
+	return a > b ? a - b : 0;
+}
+
 struct orphan_sums orphan_sum(const struct orphan *o)
 {
 	struct orphan_sums s = {0};
@@ -193,32 +199,49 @@ struct orphan_sums orphan_sum(const struct orphan *o)
 	uint32_t cursor = 0;
 
 	while (store_view_next(&o->view, &cursor, &sample)) {
-		s.samples += sample.total[0];
-		s.unwritten += sample.total[0] - sample.base[0];
-		if (sample.kind == KIND_CPU)
-			s.cpu_ns += sample.total[1];
+		const uint64_t *total = sample.total;
+
+		if (sample.kind == KIND_CPU) {
+			s.samples += total[0];
+			s.unwritten += total[0] - sample.base[0];
+			s.cpu_ns += total[1];
+		} else if (sample.kind == KIND_HEAP) {
+			s.alloc_objects += total[HEAP_ALLOC_OBJECTS];
+			s.alloc_bytes += total[HEAP_ALLOC_SPACE];
+			s.inuse_objects +=
+				difference(total[HEAP_ALLOC_OBJECTS], total[HEAP_FREE_OBJECTS]);
+			s.inuse_bytes +=
+				difference(total[HEAP_ALLOC_SPACE], total[HEAP_FREE_SPACE]);
+		}
 	}
+	s.alloc_objects >>= SAMPLING_OBJECT_BITS;
+	s.inuse_objects >>= SAMPLING_OBJECT_BITS;
 	return s;
+}
+
+void orphan_show_wanted(uint64_t cpu_hz, uint64_t heap_bytes, char *buf, size_t size)
+{
+	struct text t = {.buf = buf, .size = size};
+	char bytes[HUMAN_BYTES];
+
+	buf[0] = '\0';
+	if (cpu_hz) {
+		text_str(&t, "cpu ");
+		text_u64(&t, cpu_hz);
+		text_str(&t, " Hz");
+	}
+	if (heap_bytes) {
+		text_str(&t, t.len ? ", heap " : "heap ");
+		text_str(&t, heap_bytes == 1 ? "exact" : human_bytes(heap_bytes, bytes));
+	}
+	if (!t.len)
+		text_str(&t, "nothing");
 }
 
 void orphan_show_kinds(const struct store_header *h, char *buf, size_t size)
 {
-	struct text t = {.buf = buf, .size = size};
-
-	buf[0] = '\0';
-	for (unsigned kind = KIND_NONE + 1; kind < KIND_COUNT; kind++) {
-		if (!h->kind_period[kind])
-			continue;
-		text_str(&t, t.len ? ", " : "");
-		text_str(&t, pprof_kinds[kind].name);
-		if (kind != KIND_CPU)
-			continue;
-		text_char(&t, ' ');
-		text_u64(&t, h->cpu_hz);
-		text_str(&t, " Hz");
-	}
-	if (!t.len)
-		text_str(&t, "nothing");
+	orphan_show_wanted(h->kind_period[KIND_CPU] ? h->cpu_hz : 0, h->kind_period[KIND_HEAP], buf,
+			   size);
 }
 
 bool orphan_read_dump(int fd, struct store_dump *d)

@@ -102,6 +102,15 @@ static void show_samples(const struct orphan *o)
 	     sums.samples, (double)sums.cpu_ns / 1e9, sums.unwritten);
 	if (cost)
 		line("", "one costs the process %.1f us (median)", (double)cost / 1e3);
+	if (sums.alloc_bytes || o->header->kind_period[KIND_HEAP]) {
+		char in_use[HUMAN_BYTES], allocated[HUMAN_BYTES];
+
+		line("heap:",
+		     "about %s in %" PRIu64 " objects are in use; %s in %" PRIu64
+		     " were allocated since the start",
+		     human_bytes(sums.inuse_bytes, in_use), sums.inuse_objects,
+		     human_bytes(sums.alloc_bytes, allocated), sums.alloc_objects);
+	}
 }
 
 /* The explanation of a loss, in lines of a terminal's width. */

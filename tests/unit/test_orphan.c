@@ -62,6 +62,7 @@ TEST(orphan_tells_what_is_in_a_store)
 	CHECK_EQ(sums.samples, 3);
 	CHECK_EQ(sums.unwritten, 3);
 	CHECK_EQ(sums.cpu_ns, 30000000);
+	CHECK_EQ(sums.alloc_bytes, 0);
 	orphan_show_kinds(o.header, kinds, sizeof kinds);
 	CHECK_STR(kinds, "cpu 100 Hz");
 	CHECK_STR(o.header->library, "9.8");
@@ -76,6 +77,40 @@ TEST(orphan_tells_what_is_in_a_store)
 	CHECK(!orphan_is_this_boot(&o) && orphan_is_elsewhere(&o) && !orphan_is_alive(&o));
 	o.header->created_realtime_ns = process_boot_realtime_ns() - 1000000000;
 	CHECK(!orphan_is_this_boot(&o) && !orphan_is_elsewhere(&o) && !orphan_is_alive(&o));
+	orphan_close(&o);
+	end();
+}
+
+TEST(orphan_tells_the_heap_from_cpu_samples)
+{
+	const uint64_t frames[] = {FRAME(FRAME_NO_MODULE, 2)}, more[] = {FRAME(FRAME_NO_MODULE, 3)};
+	const uint64_t some[] = {5 << 16, 5000, 2 << 16, 2000},
+		       all[] = {7 << 15, 700, 7 << 15, 700};
+	/* Of a damaged store: more is freed than was allocated. */
+	const uint64_t damage[] = {0, 0, 1 << 16, 1};
+	struct orphan o;
+	char kinds[64];
+
+	begin();
+	store_add(&s, KIND_HEAP, frames, 1, 0, some);
+	store_add(&s, KIND_HEAP, more, 1, 0, all);
+	store_add(&s, KIND_HEAP, (const uint64_t[]){FRAME(FRAME_NO_MODULE, 4)}, 1, 0, damage);
+	CHECK_EQ(orphan_open(&o, s.path, why), 0);
+	struct orphan_sums sums = orphan_sum(&o);
+	CHECK_EQ(sums.samples, 3);
+	CHECK_EQ(sums.unwritten, 3);
+	CHECK_EQ(sums.cpu_ns, 30000000);
+	CHECK_EQ(sums.alloc_bytes, 5700);
+	CHECK_EQ(sums.alloc_objects, 8);
+	CHECK_EQ(sums.inuse_bytes, 3000);
+	CHECK_EQ(sums.inuse_objects, 3);
+	o.header->kind_period[KIND_HEAP] = o.header->kind_period[KIND_ALLOCS] = 512 << 10;
+	orphan_show_kinds(o.header, kinds, sizeof kinds);
+	CHECK_STR(kinds, "cpu 100 Hz, heap 512K");
+	orphan_show_wanted(0, 1, kinds, sizeof kinds);
+	CHECK_STR(kinds, "heap exact");
+	orphan_show_wanted(0, 0, kinds, sizeof kinds);
+	CHECK_STR(kinds, "nothing");
 	orphan_close(&o);
 	end();
 }
