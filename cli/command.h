@@ -27,7 +27,8 @@ struct command {
 	const char *help; /* of `cprof NAME --help`, behind the first line */
 };
 extern const struct command command_run, command_dump, command_ls, command_status, command_check,
-	command_top, command_tree, command_flame, command_recover, command_config, command_options;
+	command_top, command_tree, command_flame, command_leaks, command_recover, command_config,
+	command_options;
 
 /* Ends the output of a command: EXIT_OK, or EXIT_FAILED with a message when stdout took not all of
  * it. */

@@ -19,6 +19,7 @@ static const struct command *const commands[] = {
 	&command_top,
 	&command_tree,
 	&command_flame,
+	&command_leaks,
 	&command_recover,
 	&command_config,
 	&command_options,

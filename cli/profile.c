@@ -346,6 +346,9 @@ static void add_header(struct adder *a)
 	}
 	if (p->time_ns == 0 || m->time_nanos < p->time_ns)
 		p->time_ns = m->time_nanos;
+	int64_t *newest = a->subtract ? &p->base_ns : &p->newest_ns;
+	if (m->time_nanos > *newest)
+		*newest = m->time_nanos;
 	p->duration_ns = (int64_t)((uint64_t)p->duration_ns + (uint64_t)m->duration_nanos);
 	if (p->period == 0 || p->period < m->period)
 		p->period = m->period;

@@ -57,6 +57,8 @@ struct profile {
 	unsigned type_count;
 	struct profile_type period_type;
 	int64_t period, time_ns, duration_ns;
+	int64_t newest_ns,
+		base_ns; /* time of the last file that was added, and subtracted; 0: none */
 	const char *default_type, *drop_frames, *keep_frames; /* "": none */
 	const char **comments;
 	size_t comment_count, comment_capacity;

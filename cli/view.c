@@ -203,6 +203,10 @@ static int no_column(const struct view *v)
 		n += (size_t)snprintf(names + n, sizeof names - n, "%s%s", i ? ", " : "",
 				      p->types[i].type);
 	utf8_clean(names, strlen(names));
+	if (v->needs) {
+		say("%s: %s: not %s: it has %s", v->command->name, v->files[0], v->needs, names);
+		return EXIT_FAILED;
+	}
 	say("%s: --sample=%s: this profile has: %s", v->command->name, v->sample ? v->sample : "",
 	    names);
 	return EXIT_FAILED;

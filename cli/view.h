@@ -37,7 +37,8 @@ struct view {
 	bool colour;
 	char **files;
 	int file_count;
-	const char *base; /* file that is subtracted; NULL: none */
+	const char *base;  /* file that is subtracted; NULL: none */
+	const char *needs; /* what has the column: "a heap profile"; NULL: the user has chosen it */
 
 	struct profile profile;
 	unsigned column;
