@@ -36,10 +36,9 @@ static void print_help(void)
 	puts("\n"
 	     "  cprof run -- ./service            profile a program\n"
 	     "  cprof dump service                its profile, now; as kill -USR2 does\n"
-	     "  cprof top /tmp/cprof-0/*.pb.gz    where its time went\n"
+	     "  cprof top /tmp/cprof-0/*.cpu.*    where its time went\n"
 	     "\n"
 	     "cprof COMMAND --help tells more; cprof --version.\n"
-	     "\n"
 	     "Exit codes: 0 done; 1 failed, with one line on stderr; 2 wrong usage, nothing done.\n"
 	     "cprof run: the program's own; 126 when it cannot be executed, 127 when there is "
 	     "none.");

@@ -27,10 +27,10 @@ said() { claim "$1" "stderr: $(cat "$scratch/err")" grep -q -- "$2" "$scratch/er
 expect cli_help_exits_0 0 "$C" --help
 claim cli_help_fits_a_screen "$(wc -l < "$scratch/out") lines" test "$(wc -l < "$scratch/out")" -le 24
 claim cli_help_is_80_columns_wide_at_most_100 "a line is longer" awk 'length > 100 { exit 1 }' "$scratch/out"
-for sub in run top tree flame recover config options; do
+for sub in run top tree flame leaks recover config options; do
 	claim cli_help_lists_$sub "not in --help" grep -q "^  $sub " "$scratch/out"
 done
-for sub in run top tree flame recover config options; do
+for sub in run top tree flame leaks recover config options; do
 	expect cli_${sub}_help_exits_0 0 "$C" $sub --help
 	claim cli_${sub}_help_begins_with_usage "$(head -1 "$scratch/out")" grep -q "^usage: cprof $sub" "$scratch/out"
 done
