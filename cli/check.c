@@ -129,7 +129,8 @@ static const char *allocator_in(const char *library)
 static void check_libraries(struct check *c, const struct program *p)
 {
 	char *argv[] = {SYSTEM_LOADER, "--list", (char *)p->path, NULL};
-	char line[1024];
+	char line[1024], allocates[64] = "";
+	bool cxx = false;
 	pid_t pid = 0;
 	FILE *f = strcmp(p->facts.loader, SYSTEM_LOADER) == 0 ? start(argv, &pid) : NULL;
 
@@ -149,14 +150,23 @@ static void check_libraries(struct check *c, const struct program *p)
 			error[strcspn(error, "\n")] = '\0';
 			stop(c, "it does not start: %s", error);
 		}
-		if (allocator)
-			remark(c,
-			       "allocates with %s: no matter for CPU; a heap profile sees calls of "
-			       "malloc, whoever serves them",
-			       allocator);
+		cxx |= strncmp(name, "libstdc++.so", 12) == 0;
+		if (!allocator)
+			continue;
+		snprintf(allocates, sizeof allocates, "%.*s", (int)strcspn(name, " \n"), name);
+		remark(c,
+		       "allocates with %s: the heap profile sees calls of malloc, whoever serves "
+		       "them",
+		       allocator);
 	}
 	if (f)
 		stop_reading(f, pid);
+	if (cxx && allocates[0])
+		remark(c,
+		       "C++ new is served by %s past malloc, and not in the heap profile; it is "
+		       "with "
+		       "LD_PRELOAD=\"libcprof.so libstdc++.so.6 %s\", libcprof.so by its path",
+		       allocates, allocates);
 }
 
 /* use() of debug_file_find(). */
@@ -279,9 +289,8 @@ static void check_program(struct check *c, const char *path)
 			  "to be "
 			  "had by cprof recover. Go's net/http/pprof tells more");
 	if (p.facts.own_malloc)
-		remark(c,
-		       "has a malloc of its own: no matter for CPU; a heap profile would not see "
-		       "calls inside the program");
+		remark(c, "has a malloc of its own, which comes before any other: there is no heap "
+			  "profile, and its CPU profile is as ever");
 }
 
 /* ---- what it would run in ---- */
@@ -418,8 +427,8 @@ static void check_place(struct check *c)
 	(void)load_settings(&s, NULL, environ, NULL, report, c);
 	check_store(c, &s);
 	check_output(c, &s);
-	if (!s.cpu_enabled)
-		remark(c, "cpu.enabled = no: nothing would be sampled");
+	if (!s.cpu_enabled && !s.heap_sample_bytes)
+		remark(c, "cpu.enabled = no and heap.sample_bytes = 0: nothing would be sampled");
 }
 
 /* Left out by an option in this environment. */

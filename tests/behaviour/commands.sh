@@ -486,6 +486,15 @@ printf '#include <stddef.h>\nvoid *malloc(size_t n) { return NULL; }\nvoid free(
 gcc -rdynamic -fno-builtin -o "$scratch/own" "$scratch/own.c"
 expect check_notes_an_own_malloc 0 "$C" check "$scratch/own"
 shown check_says_own_malloc 'malloc of its own'
+jemalloc=/usr/lib/x86_64-linux-gnu/libjemalloc.so.2
+if [ -f $jemalloc ]; then
+	echo 'int main() { volatile char *p = new char[9]; return p == nullptr; }' > "$scratch/new.cc"
+	g++ -o "$scratch/new" "$scratch/new.cc" -Wl,--no-as-needed $jemalloc
+	expect check_notes_an_allocator_with_cxx 0 "$C" check "$scratch/new"
+	shown check_says_how_new_is_seen 'LD_PRELOAD="libcprof.so libstdc.*so.6 libjemalloc.so.2"'
+else
+	echo "skip check_says_how_new_is_seen: no libjemalloc"
+fi
 expect check_of_nothing_fails 1 "$C" check no-such-program
 expect check_of_a_text_fails 1 "$C" check "$scratch/burn.c"
 go=$(ls /usr/lib/go-*/bin/go 2> /dev/null | head -1)
