@@ -12,6 +12,7 @@
 #include "cli/graph.h"
 #include "cli/names.h"
 #include "cli/profile.h"
+#include "cli/sites.h"
 
 /* Other rules than pprof's would be a surprise, a wrong index a crash: all are followed here. */
 static uint64_t follow(const struct profile *p)
@@ -72,6 +73,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	names_prune(&p);
 	sum += follow(&p);
 	__asm__ volatile("" : : "r"(sum)); /* all of it is read */
+	struct sites sites;
+	if (sites_make(&sites, &p, sum % 4, sum % 8 > 3) == 0)
+		CLAIM(sites.count <= samples);
+	sites_free(&sites);
 	int column = profile_column(&p, NULL);
 	if (column >= 0) {
 		CLAIM((unsigned)column < p.type_count);
