@@ -43,12 +43,6 @@ static const struct {
 	[LOST_HANDLERS] = {true,
 			   "The program has replaced a signal handler of ours by a raw system "
 			   "call (Go programs do): it is not sampled any more, or not dumped."},
-	[LOST_ALLOCATIONS] = {true,
-			      "Allocations that were sampled when there was no memory for the "
-			      "store. They are not in the heap profile."},
-	[LOST_LIVE] = {true,
-		       "Allocations that were sampled and could not be followed until they are "
-		       "freed, for want of memory: they are in alloc_*, and not in inuse_*."},
 };
 
 uint64_t losses_total(const struct store_header *h)

@@ -181,7 +181,8 @@ const struct command command_recover = {
 	.summary = "write the profile of a process that was killed",
 	.help = "Turns the store that a killed process left behind into the profile that it could "
 		"not\n"
-		"write any more, prints the names of the files, and removes the store; that of another\n"
+		"write any more, prints the names of the files, and removes the store; that of "
+		"another\n"
 		"container's process stays, since nobody can see from here whether it runs.\n"
 		"\n"
 		"  --dir DIR  where the profile goes (default: where the process wanted it, when "

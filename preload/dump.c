@@ -407,7 +407,9 @@ void dump_wait_alone(unsigned ms)
 
 bool dump_last(bool wanted)
 {
-	struct store *s = pending_any() && has_lived() ? recorder_store() : recorder_existing();
+	struct store *s = pending_any() && (has_lived() || host.settings.output_short)
+				  ? recorder_store()
+				  : recorder_existing();
 	const uint64_t all = ~UINT64_C(0);
 	bool mine = false;
 	int result = 0;
