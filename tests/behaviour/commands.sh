@@ -133,7 +133,7 @@ wait_for 5 grep -q libcprof "/proc/$inert/maps"
 expect dump_refuses_where_we_do_nothing 1 "$C" dump $inert
 said dump_says_that_we_do_nothing 'does nothing there'
 claim dump_leaves_the_inert_alive "it is gone" lives $inert
-CPROF_CPU_ENABLED=no CPROF_HEAP_SAMPLE_BYTES=0 CPROF_OUTPUT_SIGNAL=none start "$scratch/burn-two"
+CPROF_CPU_ENABLED=no CPROF_OUTPUT_SIGNAL=none start "$scratch/burn-two"
 off=$pid
 wait_for 5 ready $off
 expect dump_needs_neither_samples_nor_a_dump_signal 0 "$C" dump $off
@@ -311,7 +311,7 @@ sleep 0.2
 { kill -9 $victim; wait $victim; } 2> /dev/null
 expect ls_exits_0 0 "$C" ls
 shown ls_has_a_header '^PROGRAM +PID +STATE +AGE +STORE +SAMPLES +HEAP +LOST +ON'
-shown ls_shows_the_running "^burn +$busy +running +[0-9]+[ms].* +[0-9.]+[KM] +[0-9]+ +[0-9.]+[BKM] +0  cpu 100 Hz, heap 512K"
+shown ls_shows_the_running "^burn +$busy +running +[0-9]+[ms].* +[0-9.]+[KM] +[0-9]+ +- +0  cpu 100 Hz"
 shown ls_shows_the_killed "^burn-two +$victim +killed .*cpu 100 Hz"
 shown ls_shows_a_process_whose_store_is_no_file "^burn-two +$storeless +running .* -  cpu 100 Hz"
 shown ls_shows_where_we_do_nothing "^sleep +$inert +off .*nothing"
