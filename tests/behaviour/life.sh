@@ -53,7 +53,7 @@ start_exit() { # KIND [ARG]
 	pids[$1]=$!
 }
 end_exit() { # KIND STATUS
-	local code stores
+	local code stores total
 	wait "${pids[$1]}" 2> /dev/null
 	code=$?
 	out=$scratch/exit_$1
@@ -67,7 +67,9 @@ end_exit() { # KIND STATUS
 	fi
 	claim "exit_${1}_is_one_dump_and_no_store" "$(ls -A "$out" | tr '\n' ' ')and store '$stores'" \
 		test "$(ls -A "$out" | cut -d. -f3- | tr '\n' ' ')" = "allocs.1.pb.gz cpu.1.pb.gz heap.1.pb.gz " -a -z "$stores"
-	near "exit_${1}_has_all" "$($PROFILE total $(files))" "$(cat "$scratch/ns_$1")" "${4:-4}"
+	total=$($PROFILE total $(files))
+	near "exit_${1}_has_all" "$total" "$(cat "$scratch/ns_$1")" "${4:-4}"
+	[ $((total * 2)) -gt "$(cat "$scratch/ns_$1")" ] || "$B/cprof" top $(files) | sed 's/^/# /'
 }
 # The shell tells of killed jobs.
 if part exit; then
