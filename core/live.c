@@ -8,10 +8,14 @@
 
 #include "core/as_safe.h"
 
-#define PLACES	  8u
-#define SATURATED 255u
-#define FILLING	  1u /* in place of an address */
-#define PAGE	  4096u
+#define PLACES 8u
+#define SATURATED                                                                                  \
+	255u /* of the large filter; of the small one, which has as many for 16 of its classes: */
+#define SATURATED_SMALL 65535u
+/* The large filter is asked while there are at least so many, until there are less than half of them. */
+#define MANY	128
+#define FILLING 1u /* in place of an address */
+#define PAGE	4096u
 
 /* 256 bytes: four cache lines, the first of which is all that a search needs. */
 struct line {
@@ -26,6 +30,9 @@ static const uint8_t level_bits[LEVELS] = {6, 10, 14, 18, 22};
 static _Atomic(struct line *) levels[LEVELS];
 
 uint8_t live_filter[LIVE_FILTER_SIZE] __attribute__((aligned(PAGE)));
+uint16_t live_small[LIVE_SMALL_SIZE] __attribute__((aligned(PAGE)));
+uint8_t live_is_many;
+static _Atomic int64_t live_count;
 /* Pages of the filter that were ever written: so that a child of fork copies no others. */
 static _Atomic uint32_t filter_pages;
 
@@ -41,7 +48,20 @@ static struct line *line_of(struct line *level, unsigned bits, uint64_t address)
 
 /* ---- the filter ---- */
 
-static void filter_count(uint64_t address, int change)
+static void count_small(uint64_t address, int change)
+{
+	uint16_t *counter = &live_small[live_class(address) % LIVE_SMALL_SIZE];
+	uint16_t was = __atomic_load_n(counter, __ATOMIC_RELAXED), now;
+
+	do {
+		if (was == SATURATED_SMALL || (was == 0 && change < 0))
+			return;
+		now = (uint16_t)(was + change);
+	} while (!__atomic_compare_exchange_n(counter, &was, now, true, __ATOMIC_RELAXED,
+					      __ATOMIC_RELAXED));
+}
+
+static void count_large(uint64_t address, int change)
 {
 	uint8_t *counter = &live_filter[live_class(address)];
 	uint8_t was = __atomic_load_n(counter, __ATOMIC_RELAXED), now;
@@ -58,11 +78,25 @@ static void filter_count(uint64_t address, int change)
 					      __ATOMIC_RELAXED));
 }
 
+/* Relaxed: each filter is right by itself, so it is all the same when which one is asked. */
+static void filter_count(uint64_t address, int change)
+{
+	int64_t count;
+
+	count_small(address, change);
+	count_large(address, change);
+	count = atomic_fetch_add_explicit(&live_count, change, memory_order_relaxed) + change;
+	if (count >= MANY || count < MANY / 2)
+		__atomic_store_n(&live_is_many, count >= MANY, __ATOMIC_RELAXED);
+}
+
 void live_mark(const void *address)
 {
 	uint64_t at = (uintptr_t)address;
 
-	filter_count(at, 1); /* for the page */
+	count_large(at, 1); /* for the page */
+	__atomic_store_n(&live_small[live_class(at) % LIVE_SMALL_SIZE], SATURATED_SMALL,
+			 __ATOMIC_RELAXED);
 	__atomic_store_n(&live_filter[live_class(at)], SATURATED, __ATOMIC_RELAXED);
 }
 
@@ -164,6 +198,10 @@ void live_forget(void)
 	for (unsigned i = 0; i < LIVE_FILTER_SIZE / PAGE; i++)
 		if (pages & UINT32_C(1) << i)
 			memset(live_filter + i * PAGE, 0, PAGE);
+	if (pages)
+		memset(live_small, 0, sizeof live_small);
+	atomic_store_explicit(&live_count, 0, memory_order_relaxed);
+	live_is_many = 0;
 	for (unsigned n = 0; n < LEVELS; n++) {
 		struct line *level =
 			atomic_exchange_explicit(&levels[n], NULL, memory_order_relaxed);

@@ -8,8 +8,11 @@
 
 #include "core/as_safe.h"
 
-#define HEADER 16u /* in front of each: its size */
-#define BLOCKS 512u
+/* In front of each: its size, and what glibc has in front of a mapping of that size, so that its
+ * malloc_usable_size() has an answer. */
+#define HEADER	   16u
+#define IS_MMAPPED 2u
+#define BLOCKS	   512u
 
 char boot_arena[BOOT_BYTES] __attribute__((aligned(4096)));
 static _Atomic size_t used;
@@ -28,6 +31,8 @@ void *boot_alloc(size_t alignment, size_t size)
 	} while (!atomic_compare_exchange_weak_explicit(
 		&used, &at, from + size, memory_order_relaxed, memory_order_relaxed));
 	*(size_t *)(boot_arena + from - HEADER) = size;
+	*(size_t *)(boot_arena + from - sizeof(size_t)) =
+		(size + 2 * HEADER - 1) / HEADER * HEADER | IS_MMAPPED;
 	n = atomic_fetch_add_explicit(&block_count, 1, memory_order_relaxed);
 	if (n >= BLOCKS) /* it would not be marked in a child */
 		return NULL;

@@ -2,7 +2,7 @@
 /*
  * preload/boot: memory for calls of malloc that come while the real one is being looked for: dlsym() may allocate.
  *
- * A few KiB that are never given back.  Such a pointer may come back to free(), realloc() or malloc_usable_size() at
+ * A few KiB that are never given back.  Such a pointer may come back to free() or realloc() at
  * any later time; it is marked in the filter of core/live, so that the fast path of free() need not know of it.
  *
  * Context of all: wrapper.  Allocates: no.  Locks: none.
@@ -16,7 +16,7 @@
 
 #define BOOT_BYTES 65536u
 
-/* Hidden, and here only for boot_owns(): some programs ask malloc_usable_size() as often as malloc(). */
+/* Hidden, and here only for boot_owns(). */
 extern char boot_arena[BOOT_BYTES] __attribute__((visibility("hidden")));
 
 /* Zeroed memory; alignment: a power of two, at least 16.  NULL when there is no more. */

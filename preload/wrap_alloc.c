@@ -42,7 +42,6 @@ FIRST(aligned_alloc);
 FIRST(memalign);
 FIRST(valloc);
 FIRST(pvalloc);
-FIRST(malloc_usable_size);
 
 /* ---- looking for them ---- */
 
@@ -58,17 +57,9 @@ static bool resolve(void)
 #name, (void **)&real_##name                                                       \
 	}
 	static const struct interpose_row rows[] = {
-		ROW(malloc),
-		ROW(calloc),
-		ROW(realloc),
-		ROW(reallocarray),
-		ROW(free),
-		ROW(posix_memalign),
-		ROW(aligned_alloc),
-		ROW(memalign),
-		ROW(valloc),
-		ROW(pvalloc),
-		ROW(malloc_usable_size),
+		ROW(malloc), ROW(calloc),	  ROW(realloc),	      ROW(reallocarray),
+		ROW(free),   ROW(posix_memalign), ROW(aligned_alloc), ROW(memalign),
+		ROW(valloc), ROW(pvalloc),
 	};
 #undef ROW
 	void *real[sizeof rows / sizeof rows[0]];
@@ -202,11 +193,6 @@ static void *first_valloc(size_t size)
 static void *first_pvalloc(size_t size)
 {
 	return resolve() ? real_pvalloc(size) : from_boot(PAGE, (size + PAGE - 1) / PAGE * PAGE);
-}
-
-static size_t first_malloc_usable_size(void *p)
-{
-	return resolve() ? real_malloc_usable_size(p) : 0;
 }
 
 /* ---- calls that are to be looked at ---- */
@@ -369,11 +355,6 @@ EXPORT void *valloc(size_t size)
 EXPORT void *pvalloc(size_t size)
 {
 	return heap_passes(size) ? real_pvalloc(size) : look_pages(real_pvalloc, size);
-}
-
-EXPORT size_t malloc_usable_size(void *p)
-{
-	return boot_owns(p) ? boot_size(p) : real_malloc_usable_size(p);
 }
 
 /* C23.  glibc 2.36 has neither; an allocator may.  By the standard they do what free() does: to look for the real ones,

@@ -71,7 +71,7 @@ extern "C" __attribute__((visibility("default"))) void *dlsym(void *handle, cons
 	static auto real = (void *(*)(void *, const char *) noexcept)dlvsym(RTLD_NEXT, "dlsym", "GLIBC_2.34");
 
 	// The first calls are for malloc and its family; later the real one is known.
-	if (!busy && (calls++ < 2 || strcmp(name, "malloc_usable_size") == 0) && sets < 3) {
+	if (!busy && (calls++ < 2 || strcmp(name, "pvalloc") == 0) && sets < 3) {
 		busy = true;
 		take(block[sets++]);
 		busy = false;
@@ -85,8 +85,8 @@ __attribute__((destructor)) static void give_back()
 	for (int n = 0; n < sets && !wrong; n++) {
 		void **b = block[n];
 
-		// The library's own memory holds what was asked for and no more; no allocator does that.
-		must(malloc_usable_size(b[1]) == 100 && malloc_usable_size(b[7]) == 100, "usable size");
+		// glibc is told the truth of blocks that are not its own.
+		must(malloc_usable_size(b[1]) >= 100 && malloc_usable_size(b[7]) >= 100, "usable size");
 		b[0] = realloc(b[0], 90000);
 		must(strcmp((char *)b[0], "what was here before") == 0, "what was in the block");
 		b[6] = reallocarray(b[6], 2, 20);

@@ -127,9 +127,29 @@ TEST(live_filter_saturates_and_stays)
 	for (uint64_t i = 1; i < SATURATED + 50; i++)
 		CHECK(take(i << 22 | i << 6));
 	CHECK_EQ(live_filter[0], SATURATED);
-	CHECK(live_maybe(at(1 << 22 | 1 << 6)) && !take(1 << 22 | 1 << 6));
+	CHECK(!take(1 << 22 | 1 << 6));
+	CHECK(!live_maybe(at(1 << 22 | 1 << 6))); /* the small filter still counts */
 	live_forget();
 	CHECK_EQ(filter_in_use(), 0);
+}
+
+TEST(live_large_filter_is_asked_while_there_are_many)
+{
+	const uint64_t same_small = UINT64_C(4096) << 6; /* as 1 << 30 in the small filter only */
+
+	live_forget();
+	CHECK(add(UINT64_C(1) << 30 | 64));
+	CHECK(live_maybe(at((UINT64_C(1) << 30 | 64) + same_small)));
+	for (uint64_t i = 1; i <= 200; i++)
+		CHECK(add(UINT64_C(0x7f0000000000) + i * 128));
+	CHECK(live_maybe(at(UINT64_C(1) << 30 | 64)));
+	CHECK(!live_maybe(at((UINT64_C(1) << 30 | 64) + same_small)));
+	for (uint64_t i = 1; i <= 200; i++)
+		CHECK(live_maybe(at(UINT64_C(0x7f0000000000) + i * 128)) &&
+		      take(UINT64_C(0x7f0000000000) + i * 128));
+	CHECK(live_maybe(at((UINT64_C(1) << 30 | 64) + same_small)));
+	CHECK(take(UINT64_C(1) << 30 | 64));
+	CHECK(!live_maybe(at((UINT64_C(1) << 30 | 64) + same_small)));
 }
 
 TEST(live_mark_is_for_ever)
