@@ -2,6 +2,7 @@
 #include "core/live.h"
 
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "core/sys.h"
@@ -12,7 +13,7 @@
 #define SATURATED                                                                                  \
 	255u /* of the large filter; of the small one, which has as many for 16 of its classes: */
 #define SATURATED_SMALL 65535u
-/* The large filter is asked while there are at least so many, until there are less than half of them. */
+/* Each counter of the small filter is one higher while there are so many, until there are less than half of them. */
 #define MANY	128
 #define FILLING 1u /* in place of an address */
 #define PAGE	4096u
@@ -31,8 +32,8 @@ static _Atomic(struct line *) levels[LEVELS];
 
 uint8_t live_filter[LIVE_FILTER_SIZE] __attribute__((aligned(PAGE)));
 uint16_t live_small[LIVE_SMALL_SIZE] __attribute__((aligned(PAGE)));
-uint8_t live_is_many;
 static _Atomic int64_t live_count;
+static _Atomic bool is_many, is_changing;
 /* Pages of the filter that were ever written: so that a child of fork copies no others. */
 static _Atomic uint32_t filter_pages;
 
@@ -48,9 +49,9 @@ static struct line *line_of(struct line *level, unsigned bits, uint64_t address)
 
 /* ---- the filter ---- */
 
-static void count_small(uint64_t address, int change)
+static void count_small(unsigned class, int change)
 {
-	uint16_t *counter = &live_small[live_class(address) % LIVE_SMALL_SIZE];
+	uint16_t *counter = &live_small[class];
 	uint16_t was = __atomic_load_n(counter, __ATOMIC_RELAXED), now;
 
 	do {
@@ -78,16 +79,28 @@ static void count_large(uint64_t address, int change)
 					      __ATOMIC_RELAXED));
 }
 
-/* Relaxed: each filter is right by itself, so it is all the same when which one is asked. */
+/* One thread at a time, or a counter could go down before it has gone up; who comes meanwhile leaves it to the next. */
+static void set_many(bool many)
+{
+	if (atomic_load_explicit(&is_many, memory_order_relaxed) == many ||
+	    atomic_exchange_explicit(&is_changing, true, memory_order_acquire))
+		return;
+	if (atomic_exchange_explicit(&is_many, many, memory_order_relaxed) != many)
+		for (unsigned i = 0; i < LIVE_SMALL_SIZE; i++)
+			count_small(i, many ? 1 : -1);
+	atomic_store_explicit(&is_changing, false, memory_order_release);
+}
+
+/* Relaxed: each filter is right by itself. */
 static void filter_count(uint64_t address, int change)
 {
 	int64_t count;
 
-	count_small(address, change);
+	count_small(live_small_class(address), change);
 	count_large(address, change);
 	count = atomic_fetch_add_explicit(&live_count, change, memory_order_relaxed) + change;
 	if (count >= MANY || count < MANY / 2)
-		__atomic_store_n(&live_is_many, count >= MANY, __ATOMIC_RELAXED);
+		set_many(count >= MANY);
 }
 
 void live_mark(const void *address)
@@ -95,8 +108,7 @@ void live_mark(const void *address)
 	uint64_t at = (uintptr_t)address;
 
 	count_large(at, 1); /* for the page */
-	__atomic_store_n(&live_small[live_class(at) % LIVE_SMALL_SIZE], SATURATED_SMALL,
-			 __ATOMIC_RELAXED);
+	__atomic_store_n(&live_small[live_small_class(at)], SATURATED_SMALL, __ATOMIC_RELAXED);
 	__atomic_store_n(&live_filter[live_class(at)], SATURATED, __ATOMIC_RELAXED);
 }
 
@@ -201,7 +213,8 @@ void live_forget(void)
 	if (pages)
 		memset(live_small, 0, sizeof live_small);
 	atomic_store_explicit(&live_count, 0, memory_order_relaxed);
-	live_is_many = 0;
+	atomic_store_explicit(&is_many, false, memory_order_relaxed);
+	atomic_store_explicit(&is_changing, false, memory_order_relaxed);
 	for (unsigned n = 0; n < LEVELS; n++) {
 		struct line *level =
 			atomic_exchange_explicit(&levels[n], NULL, memory_order_relaxed);

@@ -2,11 +2,11 @@
 /*
  * core/live: the sampled allocations that have not been freed yet, by their address.
  *
- * In front of the table is a filter of saturating counters, one for each of 4,096 classes of addresses while little is in
- * it, one for each of 65,536 when more is: free() looks at one counter and is nearly always done.  Both are always kept;
- * the small one stays in the first cache of a program that uses its own (cc1: 0.6 % of CPU went into misses of the
- * large one).  The counters change with sampled allocations only, and go down again, so the filter is as selective
- * after a year as it was at the start.
+ * In front of the table are two filters of saturating counters, one for each of 4,096 and of 65,536 classes of
+ * addresses.  An address that is in the table counts in both; free() looks at the small one, which stays in the first
+ * cache, and is nearly always done; then at the large one.  When much is in the table, each counter of the small one is one
+ * higher, so that free() does not have to guess what it will say.  The counters change with sampled allocations only,
+ * and go down again, so the filters are as selective after a year as they were at the start.
  *
  * The table has no lock: an address belongs to one thread between its malloc and its free, so two threads never
  * look for the same one (but for a double free, where one of them wins).  Levels of growing size, each 16 times the one
@@ -33,7 +33,6 @@ struct live_entry {
 /* Hidden, so that free() gets at it by one instruction; only for live_maybe(). */
 extern uint8_t live_filter[LIVE_FILTER_SIZE] __attribute__((visibility("hidden")));
 extern uint16_t live_small[LIVE_SMALL_SIZE] __attribute__((visibility("hidden")));
-extern uint8_t live_is_many __attribute__((visibility("hidden"))); /* the large one is asked */
 
 /* 64 bytes of memory share a counter, and neighbours in memory are neighbours in the filter: a heap touches
  * a 64th of its size of it, so that what the program has in the caches stays there. */
@@ -42,15 +41,21 @@ static inline unsigned live_class(uint64_t address)
 	return (unsigned)(address >> 6 ^ address >> 22) % LIVE_FILTER_SIZE;
 }
 
+static inline unsigned live_small_class(uint64_t address)
+{
+	return (unsigned)(address >> 6) % LIVE_SMALL_SIZE;
+}
+
 /* False: it is not in the table.  Relaxed: whoever frees it has got the address from whoever allocated it.
  * Context: signal. */
 static inline bool live_maybe(const void *address)
 {
-	unsigned class = live_class((uint64_t)(uintptr_t)address);
+	uint64_t at = (uintptr_t)address;
 
-	if (__builtin_expect(__atomic_load_n(&live_is_many, __ATOMIC_RELAXED), 0))
-		return __atomic_load_n(&live_filter[class], __ATOMIC_RELAXED) != 0;
-	return __atomic_load_n(&live_small[class % LIVE_SMALL_SIZE], __ATOMIC_RELAXED) != 0;
+	return __builtin_expect(
+		       __atomic_load_n(&live_small[live_small_class(at)], __ATOMIC_RELAXED) != 0,
+		       0) &&
+	       __atomic_load_n(&live_filter[live_class(at)], __ATOMIC_RELAXED) != 0;
 }
 
 /* From now on live_maybe() is true for it, for ever.

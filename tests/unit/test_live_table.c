@@ -83,7 +83,7 @@ TEST(live_table_gives_back_what_it_was_given)
  * being filled. */
 TEST(live_table_knows_no_null)
 {
-	const uint64_t other = UINT64_C(5) << 22 | 5 << 6;
+	const uint64_t other = UINT64_C(0x10001000) << 6; /* as NULL in both filters */
 
 	live_forget();
 	CHECK_EQ(live_class(other), live_class(0));
@@ -133,23 +133,28 @@ TEST(live_filter_saturates_and_stays)
 	CHECK_EQ(filter_in_use(), 0);
 }
 
-TEST(live_large_filter_is_asked_while_there_are_many)
+TEST(live_filters_are_asked_one_after_the_other)
 {
-	const uint64_t same_small = UINT64_C(4096) << 6; /* as 1 << 30 in the small filter only */
+	const uint64_t same_small = UINT64_C(4096)
+				    << 6; /* the same class of the small filter only */
+
+	const uint64_t one = UINT64_C(1) << 30 | 64, base = UINT64_C(0x7f0000000000);
 
 	live_forget();
-	CHECK(add(UINT64_C(1) << 30 | 64));
-	CHECK(live_maybe(at((UINT64_C(1) << 30 | 64) + same_small)));
+	CHECK(add(one));
+	CHECK_EQ(live_small[1], 1);
+	CHECK(live_maybe(at(one)) && !live_maybe(at(one + same_small)));
+	/* Many: each counter is one higher, once. */
 	for (uint64_t i = 1; i <= 200; i++)
-		CHECK(add(UINT64_C(0x7f0000000000) + i * 128));
-	CHECK(live_maybe(at(UINT64_C(1) << 30 | 64)));
-	CHECK(!live_maybe(at((UINT64_C(1) << 30 | 64) + same_small)));
+		CHECK(add(base + i * 128));
+	CHECK_EQ(live_small[1], 2);
+	CHECK_EQ(live_small[3], 1);
+	CHECK(live_maybe(at(one)) && !live_maybe(at(one + same_small)));
 	for (uint64_t i = 1; i <= 200; i++)
-		CHECK(live_maybe(at(UINT64_C(0x7f0000000000) + i * 128)) &&
-		      take(UINT64_C(0x7f0000000000) + i * 128));
-	CHECK(live_maybe(at((UINT64_C(1) << 30 | 64) + same_small)));
-	CHECK(take(UINT64_C(1) << 30 | 64));
-	CHECK(!live_maybe(at((UINT64_C(1) << 30 | 64) + same_small)));
+		CHECK(live_maybe(at(base + i * 128)) && take(base + i * 128));
+	CHECK_EQ(live_small[1], 1);
+	CHECK_EQ(live_small[3], 0);
+	CHECK(take(one) && !live_maybe(at(one)));
 }
 
 TEST(live_mark_is_for_ever)
