@@ -208,13 +208,26 @@ static void choose_kinds(struct dump *d)
 {
 	const uint64_t *period = d->view->header->kind_period;
 
-	for (unsigned kind = KIND_NONE + 1; kind < KIND_COUNT; kind++)
-		if (period[kind] || d->snapshots[pprof_kinds[kind].rows].count)
+	for (unsigned kind = KIND_NONE + 1; kind < KIND_COUNT; kind++) {
+		enum store_kind rows = pprof_kinds[kind].rows;
+
+		if (period[rows] || d->snapshots[rows].count)
 			d->kinds |= UINT32_C(1) << kind;
+	}
 	if (!d->kinds)
 		d->kinds = UINT32_C(1) << KIND_CPU;
 }
 
+static int create_sink(struct dump *d, enum store_kind k)
+{
+	char name[160];
+	struct text t = TEXT_ON(name);
+
+	export_file_name(d->view->header, k, d->number, &t);
+	return sink_create(&d->sinks[k], &d->dir, name, &d->problem);
+}
+
+/* allocs is heap with another default: it is written along with it. */
 static int write_kind(struct dump *d, enum store_kind k)
 {
 	const struct store_header *h = d->view->header;
@@ -224,8 +237,6 @@ static int write_kind(struct dump *d, enum store_kind k)
 	uint64_t monotonic = atomic_load_explicit(&h->window_monotonic_ns, memory_order_relaxed);
 	uint64_t now = d->request->now_monotonic_ns;
 	struct pprof_result written;
-	char name[160];
-	struct text t = TEXT_ON(name);
 
 	monotonic = monotonic ? monotonic : h->created_monotonic_ns;
 	struct pprof_input input = {
@@ -242,8 +253,15 @@ static int write_kind(struct dump *d, enum store_kind k)
 		/* Never 0: that would say "not a window". */
 		input.duration_ns = positive(now > monotonic ? now - monotonic : 0);
 	}
-	export_file_name(h, k, d->number, &t);
-	int rc = sink_create(&d->sinks[k], &d->dir, name, &d->problem);
+	int rc = create_sink(d, k);
+	enum store_kind twin = k == KIND_HEAP ? KIND_ALLOCS : KIND_NONE;
+
+	if (rc == 0 && twin != KIND_NONE && d->kinds & UINT32_C(1) << twin) {
+		rc = create_sink(d, twin);
+		input.twin = &pprof_kinds[twin];
+		input.twin_write = write_to_sink;
+		input.twin_opaque = &d->sinks[twin];
+	}
 	if (rc < 0)
 		return rc;
 	rc = pprof_write(&input, d->arena, write_to_sink, &d->sinks[k], &written);
@@ -319,7 +337,7 @@ static int dump_steps(struct dump *d)
 	collect_comments(d);
 	choose_kinds(d);
 	for (unsigned kind = KIND_NONE + 1; kind < KIND_COUNT && rc == 0; kind++)
-		if (d->kinds & UINT32_C(1) << kind)
+		if (d->kinds & UINT32_C(1) << kind && kind != KIND_ALLOCS)
 			rc = write_kind(d, (enum store_kind)kind);
 	if (rc == 0)
 		rc = commit_files(d);

@@ -72,6 +72,36 @@ void gzip_add(struct gzip *g, const void *bytes, size_t n)
 	}
 }
 
+/* The last block of a member, not compressed (RFC 1951, 3.2.4), and its trailer (RFC 1952, 2.3.1). */
+static int write_end(const struct gzip *g, gzip_write_fn write, void *opaque, const void *tail,
+		     size_t n)
+{
+	uint32_t crc = (uint32_t)crc32(g->z.adler, tail, (unsigned)n),
+		 length = (uint32_t)(g->z.total_in + n);
+	uint8_t head[5] = {1, (uint8_t)n, (uint8_t)(n >> 8), (uint8_t)~n, (uint8_t)(~n >> 8)};
+	uint8_t trailer[8];
+	int rc = write(opaque, head, sizeof head);
+
+	memcpy(trailer, &crc, 4);
+	memcpy(trailer + 4, &length, 4);
+	if (rc == 0 && n)
+		rc = write(opaque, tail, n);
+	return rc == 0 ? write(opaque, trailer, sizeof trailer) : rc;
+}
+
+int gzip_end_twice(struct gzip *g, gzip_write_fn first, void *first_opaque, gzip_write_fn second,
+		   void *second_opaque, const void *tail, size_t n)
+{
+	if (g->rc == 0)
+		drain(g, Z_SYNC_FLUSH); /* up to a whole byte */
+	if (g->rc == 0)
+		g->rc = write_end(g, first, first_opaque, "", 0);
+	if (g->rc == 0)
+		g->rc = write_end(g, second, second_opaque, tail, n);
+	(void)deflateEnd(&g->z);
+	return g->rc;
+}
+
 int gzip_end(struct gzip *g)
 {
 	if (g->rc == 0)

@@ -40,4 +40,10 @@ void gzip_add(struct gzip *g, const void *bytes, size_t n);
  * Context: as write. */
 int gzip_end(struct gzip *g);
 
+/* The same, but what has been given to write() becomes the beginning of two members: one that ends here, and one that
+ * goes on with n more bytes, at most 65535, as they are.  Whoever has written to two places has compressed once.
+ * Context: as write. */
+int gzip_end_twice(struct gzip *g, gzip_write_fn first, void *first_opaque, gzip_write_fn second,
+		   void *second_opaque, const void *tail, size_t n);
+
 #endif

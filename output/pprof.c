@@ -414,13 +414,36 @@ static int build(struct builder *b, struct pprof_result *ret)
 	return 0;
 }
 
+/* default_sample_type, field 14, a varint, as the end of a message; its length. */
+static size_t twin_tail(struct builder *b, uint8_t tail[11])
+{
+	uint64_t number = (uint64_t)string(b, b->input->twin->default_type);
+	size_t n = 0;
+
+	for (tail[n++] = 14 << 3; number >= 128; number >>= 7)
+		tail[n++] = (uint8_t)(number | 128);
+	tail[n++] = (uint8_t)number;
+	return n;
+}
+
 /* protobuf-c hands out the packed message in pieces of a few bytes. */
 struct packer {
 	ProtobufCBuffer base;
 	const Pprof__Profile *profile;
 	struct gzip gzip;
 	uint64_t bytes;
+	const struct pprof_input *input;
+	gzip_write_fn write;
+	void *opaque;
 };
+
+static int write_both(void *packer, const void *bytes, size_t n)
+{
+	struct packer *p = packer;
+	int rc = p->write(p->opaque, bytes, n);
+
+	return rc == 0 ? p->input->twin_write(p->input->twin_opaque, bytes, n) : rc;
+}
 
 static void append(ProtobufCBuffer *base, size_t n, const uint8_t *bytes)
 {
@@ -443,6 +466,7 @@ int pprof_write(const struct pprof_input *input, struct arena *a, gzip_write_fn 
 {
 	struct builder *b = arena_alloc(a, sizeof *b);
 	struct packer *p = arena_alloc(a, sizeof *p);
+	uint8_t tail[11];
 
 	*ret_result = (struct pprof_result){0};
 	if (!b || !p)
@@ -458,11 +482,19 @@ int pprof_write(const struct pprof_input *input, struct arena *a, gzip_write_fn 
 		return rc;
 	p->base.append = append;
 	p->profile = &b->profile;
-	rc = gzip_start(&p->gzip, a, write, opaque);
+	p->input = input;
+	p->write = write;
+	p->opaque = opaque;
+	size_t n = input->twin_write ? twin_tail(b, tail)
+				     : 0; /* a column's name: it is in the table */
+	rc = input->twin_write ? gzip_start(&p->gzip, a, write_both, p)
+			       : gzip_start(&p->gzip, a, write, opaque);
 	if (rc < 0)
 		return rc;
 	rc = vendor_try(pack, p);
-	int end = gzip_end(&p->gzip);
+	int end = input->twin_write ? gzip_end_twice(&p->gzip, write, opaque, input->twin_write,
+						     input->twin_opaque, tail, n)
+				    : gzip_end(&p->gzip);
 	ret_result->bytes = p->bytes;
 	return rc < 0 ? rc : end;
 }

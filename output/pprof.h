@@ -54,6 +54,10 @@ struct pprof_input {
 	uint64_t period;
 	const char *const *comments; /* of valid UTF-8 */
 	unsigned comment_count;
+	/* A second file of the same with another default type; twin_write NULL: none. */
+	const struct pprof_kind *twin;
+	gzip_write_fn twin_write;
+	void *twin_opaque;
 };
 
 struct pprof_result {
