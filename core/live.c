@@ -77,8 +77,7 @@ static struct line *level_at(unsigned level)
 
 	if (l)
 		return l;
-	p = sys_mmap(NULL, level_bytes(level), PROT_READ | PROT_WRITE,
-		     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	p = sys_mmap_lazy(level_bytes(level), MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1);
 	if (sys_failed(p))
 		return NULL;
 	if (atomic_compare_exchange_strong_explicit(&levels[level], &none, p, memory_order_acq_rel,
@@ -157,18 +156,34 @@ bool live_take(const void *address, struct live_entry *ret_entry)
 	return false;
 }
 
-void live_forget(void)
+static void forget_filter(void)
 {
 	uint32_t pages = atomic_exchange_explicit(&filter_pages, 0, memory_order_relaxed);
 
 	for (unsigned i = 0; i < LIVE_FILTER_SIZE / PAGE; i++)
 		if (pages & UINT32_C(1) << i)
 			memset(live_filter + i * PAGE, 0, PAGE);
+}
+
+void live_forget(void)
+{
+	forget_filter();
 	for (unsigned n = 0; n < LEVELS; n++) {
 		struct line *level =
 			atomic_exchange_explicit(&levels[n], NULL, memory_order_relaxed);
 
 		if (level)
 			sys_munmap(level, level_bytes(n));
+	}
+}
+
+void live_forget_in_place(void)
+{
+	forget_filter();
+	for (unsigned n = 0; n < LEVELS; n++) {
+		struct line *level = atomic_load_explicit(&levels[n], memory_order_relaxed);
+
+		if (level && sys_madvise(level, level_bytes(n), MADV_DONTNEED) < 0)
+			atomic_store_explicit(&levels[n], NULL, memory_order_relaxed);
 	}
 }
