@@ -138,6 +138,12 @@ struct store *recorder_store(void)
 	return s;
 }
 
+void recorder_before_dlclose(void)
+{
+	if (pending_any() && !recorder_existing() && host_is_here())
+		(void)recorder_store();
+}
+
 bool recorder_is_being_made(void)
 {
 	return atomic_load_explicit(&state, memory_order_relaxed) == MAKING;
