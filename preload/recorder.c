@@ -201,8 +201,12 @@ void recorder_after_fork(void)
 {
 	remark[0] = '\0';
 	atomic_store_explicit(&ended, false, memory_order_relaxed);
-	if (atomic_load_explicit(&state, memory_order_relaxed) == READY)
-		store_drop(&store, false);
+	if (atomic_load_explicit(&state, memory_order_relaxed) == READY) {
+		if (heap_is_interrupted())
+			store_detach(&store);
+		else
+			store_drop(&store, false);
+	}
 	for (unsigned i = 0; i < LOST_COUNT; i++)
 		atomic_store_explicit(&early_lost[i], 0, memory_order_relaxed);
 	atomic_store_explicit(&early_requests, 0, memory_order_relaxed);
