@@ -192,9 +192,12 @@ int main(int argc, char **argv)
 			afterwards();
 			end(0);
 		}
-		puts("row between 4 1000 1 400\nrow afterwards 10 10000 9 9000");
-		if (how[0] == 'm')
-			printf("row on_top %lu %lu 0 0\n", actions, actions * 10);
+		unsigned long n = how[0] == 'm' ? actions : 0;
+
+		/* What is allocated on top of a function is its as well. */
+		printf("row between %lu %lu 1 400\n", 4 + n, 1000 + 10 * n);
+		printf("row on_top %lu %lu 0 0\n", n, 10 * n);
+		puts("row afterwards 10 10000 9 9000");
 	}
 	printf("actions %lu\n", actions);
 	return bad || (how[0] != 'j' && !actions);
