@@ -123,8 +123,7 @@ static struct line *level_at(unsigned level)
 
 	if (l)
 		return l;
-	p = sys_mmap(NULL, level_bytes(level), PROT_READ | PROT_WRITE,
-		     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	p = sys_mmap_lazy(level_bytes(level), MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1);
 	if (sys_failed(p))
 		return NULL;
 	if (atomic_compare_exchange_strong_explicit(&levels[level], &none, p, memory_order_acq_rel,
@@ -203,7 +202,7 @@ bool live_take(const void *address, struct live_entry *ret_entry)
 	return false;
 }
 
-void live_forget(void)
+static void forget_filter(void)
 {
 	uint32_t pages = atomic_exchange_explicit(&filter_pages, 0, memory_order_relaxed);
 
@@ -215,11 +214,27 @@ void live_forget(void)
 	atomic_store_explicit(&live_count, 0, memory_order_relaxed);
 	atomic_store_explicit(&is_many, false, memory_order_relaxed);
 	atomic_store_explicit(&is_changing, false, memory_order_relaxed);
+}
+
+void live_forget(void)
+{
+	forget_filter();
 	for (unsigned n = 0; n < LEVELS; n++) {
 		struct line *level =
 			atomic_exchange_explicit(&levels[n], NULL, memory_order_relaxed);
 
 		if (level)
 			sys_munmap(level, level_bytes(n));
+	}
+}
+
+void live_forget_in_place(void)
+{
+	forget_filter();
+	for (unsigned n = 0; n < LEVELS; n++) {
+		struct line *level = atomic_load_explicit(&levels[n], memory_order_relaxed);
+
+		if (level && sys_madvise(level, level_bytes(n), MADV_DONTNEED) < 0)
+			atomic_store_explicit(&levels[n], NULL, memory_order_relaxed);
 	}
 }

@@ -74,4 +74,8 @@ bool live_take(const void *address, struct live_entry *ret_entry);
  * Context: signal.  Allocates: no.  Locks: none. */
 void live_forget(void);
 
+/* The same in the middle of another function of these, which goes on afterwards: its memory is emptied and stays.
+ * Context: signal.  Allocates: no.  Locks: none. */
+void live_forget_in_place(void);
+
 #endif

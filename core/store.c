@@ -475,7 +475,7 @@ static int map_file(struct store *s, const char *dir, uint64_t max_bytes,
 	if (!r)
 		r = sys_ftruncate(fd, s->size_bytes);
 	if (!r) {
-		p = sys_mmap(NULL, s->size_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+		p = sys_mmap_lazy(s->size_bytes, MAP_SHARED, fd);
 		r = sys_failed(p) ? -ENOMEM : 0;
 	}
 	if (!r) {
@@ -566,8 +566,7 @@ int store_create(struct store *s, const char *store_dir, uint64_t max_bytes,
 		s->path[0] = '\0';
 		s->shared = false;
 		s->size_bytes = max_bytes;
-		void *p = sys_mmap(NULL, max_bytes, PROT_READ | PROT_WRITE,
-				   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+		void *p = sys_mmap_lazy(max_bytes, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1);
 		if (sys_failed(p))
 			return -ENOMEM;
 		s->header = p;
@@ -601,4 +600,17 @@ void store_drop(struct store *s, bool unlink_file)
 	s->header = NULL;
 	s->reserved = NULL;
 	s->path[0] = '\0';
+}
+
+void store_detach(struct store *s)
+{
+	static char header[sizeof(struct store_header)];
+	void *p;
+
+	memcpy(header, s->header, sizeof header);
+	p = sys_mmap(s->header, s->size_bytes, PROT_READ | PROT_WRITE,
+		     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
+	/* The offsets that all else goes by; when there was no memory, the parent's is still there. */
+	if (!sys_failed(p))
+		memcpy(p, header, sizeof header);
 }

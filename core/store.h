@@ -133,4 +133,9 @@ void store_view_of(const struct store *s, struct store_view *ret_view);
  * Context: own.  Allocates: no.  Locks: none. */
 void store_drop(struct store *s, bool unlink_file);
 
+/* In the child of fork, in the middle of another function of these: the store is its parent's, and private zeros take its
+ * place, so that the other one can go on; what it adds is lost.
+ * Context: signal.  Allocates: mmap, kept.  Locks: none. */
+void store_detach(struct store *s);
+
 #endif

@@ -41,3 +41,19 @@ int sys_openat(int dir, const char *path, int flags, mode_t mode)
 	}
 	return fd;
 }
+
+void *sys_mmap_lazy(size_t n, int flags, int fd)
+{
+	/* What nobody may read is not touched, and mprotect() touches what is locked. */
+	void *p = sys_mmap(NULL, n, PROT_NONE, flags, fd, 0);
+	int rc;
+
+	if (sys_failed(p))
+		return p;
+	(void)SYS_CALL(SYS_munlock, p, n, 0, 0, 0, 0);
+	rc = (int)SYS_CALL(SYS_mprotect, p, n, PROT_READ | PROT_WRITE, 0, 0, 0);
+	if (rc == 0)
+		return p;
+	sys_munmap(p, n);
+	return (void *)(intptr_t)rc;
+}

@@ -137,6 +137,9 @@ static inline int sys_failed(const void *p)
 {
 	return (uintptr_t)p > (uintptr_t)-4096;
 }
+/* n bytes to read and write, of which only what is touched becomes memory, also in a host that has called
+ * mlockall(MCL_FUTURE), where mmap() touches all.  As sys_mmap(). */
+void *sys_mmap_lazy(size_t n, int flags, int fd);
 static inline int sys_munmap(void *p, size_t n)
 {
 	return (int)SYS_CALL(SYS_munmap, p, n, 0, 0, 0, 0);

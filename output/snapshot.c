@@ -14,20 +14,22 @@ static int64_t not_negative(uint64_t value)
 	return (int64_t)value > 0 ? (int64_t)value : 0;
 }
 
-/* Objects as a whole number: a row of few samples keeps its half an object at most. */
-static int64_t whole(int64_t objects)
+/* Objects as a whole number: a row of few samples keeps its half an object at most.  All 64 bits: a busy row has as
+ * many objects in a year. */
+static int64_t whole(uint64_t objects)
 {
-	const int64_t half = INT64_C(1) << (SAMPLING_OBJECT_BITS - 1);
+	const uint64_t half = UINT64_C(1) << (SAMPLING_OBJECT_BITS - 1);
 
-	return (objects >> SAMPLING_OBJECT_BITS) + ((objects & (2 * half - 1)) >= half);
+	return (int64_t)((objects >> SAMPLING_OBJECT_BITS) + ((objects & (2 * half - 1)) >= half));
 }
 
 /* The four columns of Go's heap profile. */
 static void take_heap(int64_t *column, const uint64_t *total)
 {
-	column[0] = whole(not_negative(total[HEAP_ALLOC_OBJECTS]));
+	column[0] = whole(total[HEAP_ALLOC_OBJECTS]);
 	column[1] = not_negative(total[HEAP_ALLOC_SPACE]);
-	column[2] = whole(not_negative(total[HEAP_ALLOC_OBJECTS] - total[HEAP_FREE_OBJECTS]));
+	column[2] =
+		whole((uint64_t)not_negative(total[HEAP_ALLOC_OBJECTS] - total[HEAP_FREE_OBJECTS]));
 	column[3] = not_negative(total[HEAP_ALLOC_SPACE] - total[HEAP_FREE_SPACE]);
 }
 

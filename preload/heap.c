@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "preload/heap.h"
 
-#include <time.h>
-
 #include "core/sampling.h"
 #include "core/store.h"
 #include "core/sys.h"
@@ -10,6 +8,7 @@
 #include "preload/alloc.h"
 #include "preload/boot.h"
 #include "preload/capture.h"
+#include "preload/clock.h"
 #include "preload/host.h"
 #include "preload/limit.h"
 #include "preload/pending.h"
@@ -24,6 +23,12 @@
 #define SHALLOW_MAX  34u
 #define NEVER	     UINT64_MAX
 #define PERIOD_LATER UINT64_MAX /* before heap_start() */
+
+/* In the row of a struct live_entry, above the place in the store: how often we have been the child of fork.  What was
+ * begun in the parent is not in our rows. */
+#define ROW_BITS  40
+#define LIFE_MASK (UINT64_C(0xffff) << ROW_BITS)
+static uint64_t life;
 
 __thread struct heap_thread heap_thread;
 
@@ -114,6 +119,27 @@ static __attribute__((noinline)) bool add_shallow(const struct thread *t, const 
 	return add(t, entry, values, pc, SHALLOW_MAX, ret_row);
 }
 
+/* Between enter and leave the rest of us may be in use; see heap_is_interrupted(). */
+static bool enter(void)
+{
+	bool was = heap_thread.inside;
+
+	heap_thread.inside = true;
+	__asm__ volatile("" ::: "memory");
+	return was;
+}
+
+static void leave(bool was)
+{
+	__asm__ volatile("" ::: "memory");
+	heap_thread.inside = was;
+}
+
+static bool is_of_this_life(const struct live_entry *entry)
+{
+	return (entry->row_at & LIFE_MASK) == life;
+}
+
 /* In its row it is no longer in use. */
 static void forget_row(const struct live_entry *entry)
 {
@@ -123,7 +149,15 @@ static void forget_row(const struct live_entry *entry)
 	if (pending_is(entry->row_at))
 		pending_freed(entry->row_at, values);
 	else if (s)
-		store_add_to(s, entry->row_at, HEAP_FREE_OBJECTS, values, 2);
+		store_add_to(s, entry->row_at & ~LIFE_MASK, HEAP_FREE_OBJECTS, values, 2);
+}
+
+static void freed(const struct live_entry *entry)
+{
+	if (!is_of_this_life(entry))
+		return;
+	limit_freed(entry->bytes);
+	forget_row(entry);
 }
 
 static void record(const void *p, size_t size, const void *entry)
@@ -134,15 +168,11 @@ static void record(const void *p, size_t size, const void *entry)
 	uintptr_t here = (uintptr_t)__builtin_frame_address(0);
 	struct live_entry live = {.objects = weight.objects, .bytes = weight.bytes};
 	struct live_entry old;
+	const uint64_t now_life = life;
 	struct store *s;
-	struct timespec now;
 	uint64_t now_ns;
 	bool added;
 
-	/* What a child of vfork allocates is its parent's, but the store must not get its name. */
-	if (!host_memory_is_here() || (!recorder_existing() && !host_is_here()) ||
-	    recorder_has_ended())
-		return;
 	if (t && here < t->stack.hi && here > t->stack.lo && here - t->stack.lo > ROOM_BYTES)
 		added = add_deep(t, entry, values, &live.row_at);
 	else
@@ -151,17 +181,18 @@ static void record(const void *p, size_t size, const void *entry)
 		recorder_lost(LOST_ALLOCATIONS, 1);
 		return;
 	}
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	now_ns = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+	live.row_at |= now_life;
+	now_ns = clock_now_ns();
 	s = recorder_existing();
 	if (s)
 		store_used(s, now_ns);
 	/* Freed behind our back, by a function that only this allocator has. */
 	if (live_maybe(p) && live_take(p, &old))
-		heap_freed(&old);
+		freed(&old);
 	if (!live_add(p, &live)) {
 		recorder_lost(LOST_LIVE, 1);
-		forget_row(&live);
+		if (is_of_this_life(&live))
+			forget_row(&live);
 		return;
 	}
 	limit_allocated(live.bytes, now_ns);
@@ -182,39 +213,65 @@ void heap_allocated(const void *p, size_t size, const void *entry)
 	}
 	if (period > 1 && !born)
 		draw(t);
-	if (p && period && host.on)
+	/* What a child of vfork allocates is its parent's, but the store must not get its name. */
+	if (p && period && host.on && host_memory_is_here() &&
+	    (recorder_existing() || host_is_here()) && !recorder_has_ended()) {
+		bool was = enter();
+
 		record(p, size, entry);
+		leave(was);
+	}
 }
 
 bool heap_release(const void *p, struct live_entry *ret_entry)
 {
+	bool was, found;
+
 	(void)host_memory_is_here(); /* in a copy of our memory nothing is followed */
-	return live_take(p, ret_entry);
+	was = enter();
+	found = live_take(p, ret_entry);
+	leave(was);
+	return found;
 }
 
 void heap_freed(const struct live_entry *entry)
 {
-	limit_freed(entry->bytes);
-	forget_row(entry);
+	bool was = enter();
+
+	freed(entry);
+	leave(was);
 }
 
 void heap_kept(const void *p, const struct live_entry *entry)
 {
-	if (live_add(p, entry))
-		return;
-	recorder_lost(LOST_LIVE, 1);
-	heap_freed(entry);
+	bool was = enter();
+
+	if (is_of_this_life(entry) && !live_add(p, entry)) {
+		recorder_lost(LOST_LIVE, 1);
+		freed(entry);
+	}
+	leave(was);
+}
+
+bool heap_is_interrupted(void)
+{
+	return heap_thread.inside;
 }
 
 void heap_after_fork(void)
 {
-	live_forget();
+	if (heap_is_interrupted())
+		live_forget_in_place();
+	else
+		live_forget();
 	pending_after_fork();
 	limit_after_fork();
 	boot_mark();
 	/* Random numbers of its own: or all children of one parent would sample the same allocations, and their sum
 	 * would be as uncertain as one of them. */
-	heap_thread = (struct heap_thread){.left = period ? 0 : NEVER};
+	heap_thread.left = period ? 0 : NEVER;
+	heap_thread.seed = 0;
+	life = (life + (UINT64_C(1) << ROW_BITS)) & LIFE_MASK;
 	if (!host.on)
 		heap_off();
 }

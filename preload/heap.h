@@ -20,17 +20,21 @@
 struct heap_thread {
 	uint64_t left; /* an allocation of at least so many bytes is to be looked at */
 	uint64_t seed;
+	bool inside; /* the store or the table of what is followed is in use */
 };
 extern __thread struct heap_thread heap_thread
 	__attribute__((tls_model("initial-exec"), visibility("hidden")));
 
-/* An allocation of size bytes: may it pass without a look?  Inline in every wrapper.
+/* An allocation of size bytes: may it pass without a look?  Inline in every wrapper.  Read once and written once: a
+ * handler of the host's that allocates in between must not leave less than nothing, which would be no sample for ever.
  * Context: wrapper. */
 static inline bool heap_passes(size_t size)
 {
-	if (__builtin_expect(heap_thread.left <= size, 0))
+	uint64_t left = __atomic_load_n(&heap_thread.left, __ATOMIC_RELAXED);
+
+	if (__builtin_expect(left <= size, 0))
 		return false;
-	heap_thread.left -= size;
+	__atomic_store_n(&heap_thread.left, left - size, __ATOMIC_RELAXED);
 	return true;
 }
 
@@ -59,8 +63,10 @@ bool heap_release(const void *p, struct live_entry *ret_entry);
 void heap_freed(const struct live_entry *entry);
 void heap_kept(const void *p, const struct live_entry *entry);
 
-/* In the child of fork.
+/* In the child of fork.  Is it a handler of the host's that has forked, on top of us?  Then we go on in the child where we
+ * were in the parent, and the memory of then must still be there.
  * Context: signal.  Allocates: no.  Locks: none. */
+bool heap_is_interrupted(void);
 void heap_after_fork(void);
 
 #endif

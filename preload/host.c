@@ -14,6 +14,7 @@
 #include "preload/actions.h"
 #include "preload/dump.h"
 #include "preload/alloc.h"
+#include "preload/clock.h"
 #include "preload/heap.h"
 #include "preload/interpose.h"
 #include "preload/interval.h"
@@ -325,6 +326,7 @@ static void start(const char *argv0, char *const *envp)
 	    at_quick_exit(host_exit) != 0) /* the first to be set is the last to run */
 		return;
 	modules_init();
+	clock_start();
 	host.on = true;
 	sampler_init(host.settings.cpu_hz);
 	signals_init(host.settings.output_signal);

@@ -5,6 +5,7 @@
 
 #include "core/sys.h"
 #include "core/text.h"
+#include "preload/clock.h"
 #include "preload/dump.h"
 
 #include "core/as_safe.h"
@@ -17,6 +18,7 @@ static _Atomic uint64_t held;
 static _Atomic uint64_t resident, resident_at_ns; /* as it was read last, and when */
 /* Above this many bytes the next dump is asked for. */
 static _Atomic uint64_t threshold;
+static _Atomic uint64_t paid_until_ns;
 
 void limit_start(uint64_t above_bytes)
 {
@@ -71,11 +73,27 @@ static bool crossed(uint64_t level)
 						       memory_order_relaxed, memory_order_relaxed);
 }
 
+/* Each return is paid with LIMIT_RETURN_NS of time; LIMIT_RETURNS of them may be owed. */
+static bool may_return(void)
+{
+	uint64_t now = clock_now_ns(), from;
+	uint64_t until = atomic_load_explicit(&paid_until_ns, memory_order_relaxed);
+
+	do {
+		from = until > now ? until : now;
+		if (from - now > (LIMIT_RETURNS - 1) * LIMIT_RETURN_NS)
+			return false;
+	} while (!atomic_compare_exchange_weak_explicit(
+		&paid_until_ns, &until, from + LIMIT_RETURN_NS, memory_order_relaxed,
+		memory_order_relaxed));
+	return true;
+}
+
 static void come_back(uint64_t level)
 {
 	uint64_t t = atomic_load_explicit(&threshold, memory_order_relaxed);
 
-	if (level < limit - limit / 10 && t != limit)
+	if (level < limit - limit / 10 && t != limit && may_return())
 		atomic_store_explicit(&threshold, limit, memory_order_relaxed);
 }
 
@@ -106,5 +124,6 @@ void limit_after_fork(void)
 	atomic_store_explicit(&held, 0, memory_order_relaxed);
 	atomic_store_explicit(&resident, 0, memory_order_relaxed);
 	atomic_store_explicit(&resident_at_ns, 0, memory_order_relaxed);
+	atomic_store_explicit(&paid_until_ns, 0, memory_order_relaxed);
 	atomic_store_explicit(&threshold, limit, memory_order_relaxed);
 }

@@ -6,12 +6,16 @@
  * What it holds is the larger of two: the sum of what is followed in the heap, kept here and changed by sampled
  * calls only, and the resident set, read at most once a second, in such a call too.  The invariant: one
  * dump for each crossing of a threshold, which goes up by a tenth above what was there, and comes back when less than nine
- * tenths of the limit are held.  Nothing here is touched when there is no limit.
+ * tenths of the limit are held: LIMIT_RETURNS times at first and then once in LIMIT_RETURN_NS, because the memory of a
+ * service may go up and down many times a second.  Nothing here is touched when there is no limit.
  */
 #ifndef CPROF_PRELOAD_LIMIT_H
 #define CPROF_PRELOAD_LIMIT_H
 
 #include <stdint.h>
+
+#define LIMIT_RETURNS	4u
+#define LIMIT_RETURN_NS UINT64_C(10000000000)
 
 /* Before the first sample: bytes, 0 for none.
  * Context: own.  Allocates: no.  Locks: none. */

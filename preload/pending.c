@@ -3,6 +3,7 @@
 
 #include "preload/capture.h"
 #include "preload/recorder.h"
+#include "unwind/gate.h"
 
 #include "core/as_safe.h"
 
@@ -33,6 +34,22 @@ static void add_freed(struct store *s, struct entry *e, uint64_t row_at)
 	store_add_to(s, row_at, HEAP_FREE_OBJECTS, values, 2);
 }
 
+/* The libraries of these addresses may be closed, unlike those of a stack that somebody is on: whoever closes one
+ * keeps us from reading what it is. */
+static unsigned name(struct store *s, struct entry *e)
+{
+	unsigned depth = 0;
+
+	if (gate_enter()) {
+		depth = capture_finish(s, e->end, e->pc, e->depth);
+		gate_leave();
+	} else {
+		store_lost(s, LOST_TRUNCATED, 1);
+		e->pc[depth++] = FRAME(FRAME_SYNTHETIC, SYNTH_TRUNC_BUSY);
+	}
+	return depth;
+}
+
 static void move(struct store *s, struct entry *e)
 {
 	int kept = KEPT;
@@ -43,7 +60,7 @@ static void move(struct store *s, struct entry *e)
 	if (!atomic_compare_exchange_strong_explicit(&e->state, &kept, MOVED, memory_order_acquire,
 						     memory_order_relaxed))
 		return;
-	depth = capture_finish(s, e->end, e->pc, e->depth);
+	depth = name(s, e);
 	row_at = store_add(s, KIND_HEAP, e->pc, depth, 0, e->values);
 	/* In this order, and the other way round in pending_freed(): one of the two sees the other. */
 	atomic_store_explicit(&e->row_at, row_at + 1, memory_order_seq_cst);

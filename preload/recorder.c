@@ -138,6 +138,12 @@ struct store *recorder_store(void)
 	return s;
 }
 
+void recorder_before_dlclose(void)
+{
+	if (pending_any() && !recorder_existing() && host_is_here())
+		(void)recorder_store();
+}
+
 bool recorder_is_being_made(void)
 {
 	return atomic_load_explicit(&state, memory_order_relaxed) == MAKING;
@@ -195,8 +201,12 @@ void recorder_after_fork(void)
 {
 	remark[0] = '\0';
 	atomic_store_explicit(&ended, false, memory_order_relaxed);
-	if (atomic_load_explicit(&state, memory_order_relaxed) == READY)
-		store_drop(&store, false);
+	if (atomic_load_explicit(&state, memory_order_relaxed) == READY) {
+		if (heap_is_interrupted())
+			store_detach(&store);
+		else
+			store_drop(&store, false);
+	}
 	for (unsigned i = 0; i < LOST_COUNT; i++)
 		atomic_store_explicit(&early_lost[i], 0, memory_order_relaxed);
 	atomic_store_explicit(&early_requests, 0, memory_order_relaxed);

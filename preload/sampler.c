@@ -8,6 +8,7 @@
 #include "core/sys.h"
 #include "output/remapped.h"
 #include "preload/capture.h"
+#include "preload/clock.h"
 #include "preload/host.h"
 #include "preload/mask.h"
 #include "preload/recorder.h"
@@ -315,17 +316,10 @@ static unsigned capture(struct store *s, const struct thread *t, const void *con
 	return capture_interrupted(s, t, context, frame, STORE_DEPTH_MAX);
 }
 
-static uint64_t nanoseconds(const struct timespec *ts)
-{
-	return (uint64_t)ts->tv_sec * 1000000000u + (uint64_t)ts->tv_nsec;
-}
-
 static void record(struct thread *t, unsigned ticks, const void *context)
 {
-	struct timespec from, to;
-	const uint64_t values[] = {ticks, ticks * period_ns};
-	/* The vdso's clock: 20 ns, no system call, no errno. */
-	clock_gettime(CLOCK_MONOTONIC, &from);
+	const uint64_t values[] = {ticks, ticks * period_ns}, from = clock_now_ns();
+	uint64_t to;
 	struct store *s = recorder_store();
 	int b;
 
@@ -342,8 +336,8 @@ static void record(struct thread *t, unsigned ticks, const void *context)
 	store_add(s, KIND_CPU, buffers[b], depth, label, values);
 	buffer_put(b);
 	atomic_fetch_add_explicit(&t->attributed_ns, values[1], memory_order_relaxed);
-	clock_gettime(CLOCK_MONOTONIC, &to);
-	store_cost(s, nanoseconds(&to) - nanoseconds(&from), nanoseconds(&to));
+	to = clock_now_ns();
+	store_cost(s, to - from, to);
 }
 
 bool sampler_tick(const siginfo_t *info, const void *context)

@@ -22,6 +22,8 @@
 #include <sys/time.h>
 #include <time.h>
 
+#include "preload/clock.h"
+
 #define WAIT_REACH 1000u
 
 /*
@@ -96,14 +98,6 @@ static inline bool wait_eintr(long result)
 	return true;
 }
 
-static inline uint64_t wait_now(void)
-{
-	struct timespec now;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &now); /* the vdso's: 20 ns */
-	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-}
-
 /* The same at the last tick: no rdtsc, 3 ns. */
 static inline uint64_t wait_coarse_now(void)
 {
@@ -119,7 +113,7 @@ static inline void wait_limit_ms(struct wait *w, int ms)
 	if (ms <= 0)
 		return;
 	w->limit_ns = (uint64_t)ms * 1000000u;
-	w->began_ns = wait_now();
+	w->began_ns = clock_now_ns();
 }
 
 static inline void wait_limit_ts(struct wait *w, const struct timespec *ts)
@@ -128,12 +122,12 @@ static inline void wait_limit_ts(struct wait *w, const struct timespec *ts)
 	    ts->tv_sec > 1000000000 || (ts->tv_sec | ts->tv_nsec) == 0)
 		return; /* none, an error that the kernel will name, or more than 30 years */
 	w->limit_ns = (uint64_t)ts->tv_sec * 1000000000u + (uint64_t)ts->tv_nsec;
-	w->began_ns = wait_now();
+	w->began_ns = clock_now_ns();
 }
 
 static inline uint64_t wait_left_ns(const struct wait *w)
 {
-	uint64_t used = wait_now() - w->began_ns;
+	uint64_t used = clock_now_ns() - w->began_ns;
 
 	return used < w->limit_ns ? w->limit_ns - used : 0;
 }

@@ -296,9 +296,8 @@ EXPORT void *calloc(size_t n, size_t size)
 
 static inline void *resize(void *old, size_t size, void *entry)
 {
-	if (__builtin_expect(heap_thread.left <= size || live_maybe(old), 0))
+	if (__builtin_expect(live_maybe(old) || !heap_passes(size), 0))
 		return look_realloc(old, size, entry);
-	heap_thread.left -= size;
 	return real_realloc(old, size);
 }
 

@@ -5,6 +5,7 @@
 
 #include "preload/host.h"
 #include "preload/interpose.h"
+#include "preload/recorder.h"
 #include "unwind/modules.h"
 #include "unwind/unwind.h"
 
@@ -14,6 +15,7 @@ INTERPOSE(int, dlclose, (void *handle))
 
 	if (!host.on)
 		return REAL(dlclose)(handle);
+	recorder_before_dlclose();
 	uw_closing_begin();
 	r = REAL(dlclose)(handle);
 	uw_closing_end();

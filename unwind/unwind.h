@@ -52,7 +52,7 @@ struct uw_registers {
 static inline __attribute__((always_inline)) void uw_here(struct uw_registers *ret_here)
 {
 	__asm__ volatile("lea 0(%%rip), %0\n\tmov %%rsp, %1\n\tmov %%rbp, %2\n\tmov %%rbx, %3"
-			 : "=r"(ret_here->pc), "=m"(ret_here->sp), "=m"(ret_here->bp),
+			 : "=&r"(ret_here->pc), "=m"(ret_here->sp), "=m"(ret_here->bp),
 			   "=m"(ret_here->bx));
 }
 struct uw_result uw_from_call(const struct uw_registers *here, const struct uw_stack *stack,

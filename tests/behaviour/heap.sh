@@ -178,6 +178,36 @@ first=$(profile heap_fork)
 exact heap_before_exec "$scratch/of_parent" "$first"
 exact heap_after_exec "$scratch/of_child" "${first/.heap.1./.heap.2.}"
 
+# ---- handlers of the host in the middle of ours ----
+interrupted() { # HOW STRIDE
+	fresh "interrupted_$1"
+	under "$P/heap_interrupted" "$@" > "$scratch/$1.rows" 2> "$scratch/err"
+	claim "heap_interrupted_to_$1_goes_on" "exit $?, $(sort "$scratch/err" | uniq -c | head -3)" grep -q '^actions' "$scratch/$1.rows"
+	claim "heap_interrupted_to_$1_says_nothing" "$(sort "$scratch/err" | uniq -c | head -3)" test ! -s "$scratch/err"
+	exact "heap_interrupted_to_$1_is_exact" "$scratch/$1.rows" "$(profile heap_interrupted)"
+}
+interrupted malloc 1
+interrupted jump 97
+CPROF_OUTPUT_ON_EXIT=yes interrupted fork 23
+fresh interrupted_count
+CPROF_OUTPUT_SHORT=yes CPROF_HEAP_SAMPLE_BYTES=64K under "$P/heap_interrupted" count > /dev/null
+say=$("$RAW" --sums "$(profile heap_interrupted)" | awk '/;is_seen;/ { split($NF, f, " "); n = split($0, part, ";"); split(part[n], value, " "); sum += value[2] } END { print sum + 0 }')
+near heap_countdown_survives_who_allocates_in_a_handler "$say" $((2000 * 65536)) 20
+
+# ---- a clock of others, with a lock ----
+fresh other_clock
+CPROF_CPU_ENABLED=yes LD_PRELOAD="$LIB $P/so_clock.so" timeout 30 "$P/threads" 2 50 1 > "$scratch/ns" 2> "$scratch/err"
+claim heap_does_not_ask_a_clock_that_allocates "exit $?, $(head -1 "$scratch/err")" grep -q . "$scratch/ns"
+
+# ---- a library that is closed before there is a store ----
+echo 'void *malloc(unsigned long), *volatile kept; __attribute__((noinline)) void plugin_keeps(void) { kept = malloc(1 << 23); } void plugin_work(void) { plugin_keeps(); __asm__ volatile(""); }' > "$scratch/plugin.c"
+gcc -O2 -shared -fPIC -o "$scratch/plugin.so" "$scratch/plugin.c"
+fresh closed
+cp "$P/conf_unload" "$scratch/bin/conf_unload"
+CPROF_OUTPUT_SHORT=yes CPROF_HEAP_SAMPLE_BYTES=512K under "$scratch/bin/conf_unload" "$scratch/plugin.so"
+claim heap_of_a_closed_library_has_its_name "$("$RAW" --sums "$(profile conf_unload)")" \
+	grep -q 'malloc;plugin_keeps;plugin_work;main;' <<< "$("$RAW" --sums "$(profile conf_unload)")"
+
 # ---- a dump where nobody can allocate any more ----
 echo "row keeps 10 1000 10 1000" > "$scratch/of_stuck"
 for how in locked smashed; do

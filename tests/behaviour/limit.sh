@@ -52,6 +52,18 @@ sleep 0.1
 claim a_child_has_a_limit_of_its_own "$(heaps) files" test "$(heaps)" = $((parent + 1))
 end
 
+start up_and_down 64M
+for _ in 1 2 3 4 5 6 7 8 9 10; do
+	tell + 70
+	wait_for 1 has 1
+	tell -
+	tell + 20
+	tell -
+done
+sleep 0.3
+claim memory_that_goes_up_and_down_is_told_a_few_times "$(heaps) files" test "$(heaps)" -ge 2 -a "$(heaps)" -le 6
+end
+
 start below 64M
 tell + 30
 tell + 30

@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -244,6 +245,43 @@ TEST(live_without_memory_refuses)
 TEST(live_without_memory_for_the_last_level_uses_the_others)
 {
 	CHECK_EQ(places_with(100 << 20), 4 * PLACES);
+}
+
+/* Memory that the host wants locked as soon as it is mapped is not touched all the same. */
+TEST(live_in_locked_memory_is_small)
+{
+	struct rusage before, after;
+	pid_t child = fork();
+	int status;
+
+	if (child == 0) {
+		live_forget();
+		if (mlockall(MCL_FUTURE) < 0)
+			_exit(77);
+		getrusage(RUSAGE_SELF, &before);
+		for (unsigned i = 0; i < 4 * PLACES; i++)
+			if (!add(colliding(i)))
+				_exit(101);
+		getrusage(RUSAGE_SELF, &after);
+		_exit(after.ru_maxrss - before.ru_maxrss > 8 << 10);
+	}
+	CHECK_EQ(waitpid(child, &status, 0), child);
+	CHECK(WIFEXITED(status));
+	if (WEXITSTATUS(status) == 77)
+		return; /* this user may not */
+	CHECK_EQ(WEXITSTATUS(status), 0);
+}
+
+TEST(live_forgets_in_place)
+{
+	live_forget();
+	for (uint64_t i = 1; i < 3000; i++)
+		CHECK(add(i * 16 << 12));
+	live_forget_in_place();
+	CHECK_EQ(filter_in_use(), 0);
+	for (uint64_t i = 1; i < 3000; i++)
+		CHECK(!take(i * 16 << 12));
+	CHECK(add(16) && take(16));
 }
 
 /* ---- threads ---- */

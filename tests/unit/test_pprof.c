@@ -173,6 +173,27 @@ static void violation(void *opaque, const char *line)
 	snprintf(why, sizeof why, "%s", line);
 }
 
+TEST(snapshot_of_a_heap_row_after_many_objects)
+{
+	const uint64_t frame = FRAME(FRAME_NO_MODULE, 0x1000), high = UINT64_C(1) << 63;
+	const uint64_t values[] = {high + (5 << 16), 1000, high + (2 << 16) + 1, 400};
+	struct store_view view;
+	struct snapshot rows;
+	struct arena a = {0};
+
+	storebuild_open(&store, 8 << 20);
+	store_add(&store, KIND_HEAP, &frame, 1, 0, values);
+	store_view_of(&store, &view);
+	CHECK_EQ(snapshot_take(&rows, &view, KIND_HEAP, &a), 0);
+	CHECK_EQ(rows.count, 1);
+	CHECK_EQ(rows.rows[0].column[0], (INT64_C(1) << 47) + 5);
+	CHECK_EQ(rows.rows[0].column[1], 1000);
+	CHECK_EQ(rows.rows[0].column[2], 3);
+	CHECK_EQ(rows.rows[0].column[3], 600);
+	arena_drop(&a);
+	storebuild_close(&store);
+}
+
 /* Writes the store's CPU rows as export_dump() does, and reads them back with all checks. */
 static void round_trip(void)
 {

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: MIT */
+#include "preload/clock.h"
+
+#include <elf.h>
+#include <stdbool.h>
+#include <sys/auxv.h>
+
+#include "core/sys.h"
+#include "core/text.h"
+#include "output/elf.h"
+
+#include "core/as_safe.h"
+
+static int (*from_vdso)(clockid_t clock, struct timespec *ret); /* NULL: none */
+
+struct search {
+	struct elf elf;
+	uint64_t found; /* as linked; 0: not found */
+};
+
+static bool is_other(void *opaque, const struct elf_symbol *symbol)
+{
+	struct search *s = opaque;
+	char name[32];
+
+	if (elf_name(&s->elf, ELF_DYNSYM, symbol->name, name, sizeof name) <= 0 ||
+	    !text_equal(name, "__vdso_clock_gettime"))
+		return true;
+	s->found = symbol->value;
+	return false;
+}
+
+void clock_start(void)
+{
+	uint64_t at = getauxval(AT_SYSINFO_EHDR), linked = 0;
+	const Elf64_Ehdr *header = (const void *)at;
+	struct search s = {.found = 0};
+
+	/* The section headers come last. */
+	if (!at ||
+	    elf_open_image(&s.elf, header,
+			   header->e_shoff + (uint64_t)header->e_shnum * header->e_shentsize) < 0)
+		return;
+	for (unsigned i = 0; i < header->e_phnum; i++) {
+		const Elf64_Phdr *p = (const Elf64_Phdr *)(at + header->e_phoff) + i;
+
+		if (p->p_type == PT_LOAD)
+			linked = p->p_vaddr - p->p_offset;
+	}
+	if (elf_symbols(&s.elf, ELF_DYNSYM, is_other, &s) == 0 && s.found)
+		from_vdso = (int (*)(clockid_t, struct timespec *))(s.found - linked + at);
+}
+
+uint64_t clock_now_ns(void)
+{
+	struct timespec ts;
+
+	if (!from_vdso || from_vdso(CLOCK_MONOTONIC, &ts) != 0)
+		return sys_clock_ns(CLOCK_MONOTONIC);
+	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
+}
