@@ -183,7 +183,7 @@ eleven() {
 	[[ $chain == "hot;outer;main;"*"_start" ]] && ! sed -n '/^---/,$p' traces.txt | grep -Eq '\[a\.out\]|<unknown>|cprof|sampler|uw_'
 }
 claim "check-11 traces_are_leaf_first_and_reach_start" "$chain" eleven
-P -peek='^hot$' hot.pb.gz > peek.txt
+P -nodefraction=0 -edgefraction=0 -peek='^hot$' hot.pb.gz > peek.txt
 thirteen() {
 	awk '/\| +hot$/ && / \| / && $0 !~ /\| {3,}/ { seen = 1; next }
 	     !seen && /\| +outer$/ { above = 1 }
