@@ -10,11 +10,10 @@
 #define LN2_Q28	  UINT64_C(186065279)
 #define CERTAIN_X 44u /* exp(-44) is nothing in 64 bits */
 
-static uint64_t random_word(uint64_t *state)
+uint64_t sampling_random(uint64_t *state)
 {
 	uint64_t x = *state += UINT64_C(0x9e3779b97f4a7c15);
 
-	/* splitmix64, by Sebastiano Vigna (public domain). */
 	x = (x ^ x >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
 	x = (x ^ x >> 27) * UINT64_C(0x94d049bb133111eb);
 	return x ^ x >> 31;
@@ -44,7 +43,7 @@ static uint64_t log2_of(uint64_t x)
 uint64_t sampling_gap(uint64_t *state, uint64_t mean)
 {
 	/* -ln(r / 2^64), r in 1..2^64-1, times the mean. */
-	uint64_t minus_log2 = (UINT64_C(64) << LOG_BITS) - log2_of(random_word(state) | 1);
+	uint64_t minus_log2 = (UINT64_C(64) << LOG_BITS) - log2_of(sampling_random(state) | 1);
 
 	return (high_word(mean * minus_log2, LN2_Q64) >> LOG_BITS) + 1;
 }

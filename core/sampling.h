@@ -25,6 +25,10 @@ struct sampling_weight {
 	uint64_t bytes;	  /* size times that, rounded; never less than size */
 };
 
+/* 64 random bits.  state: anything at first.  splitmix64, by Sebastiano Vigna (public domain).
+ * Context: signal.  Allocates: no.  Locks: none. */
+uint64_t sampling_random(uint64_t *state);
+
 /* Bytes to the next point: at least 1; an allocation of at least so many bytes has the point in it.  mean:
  * 2..SAMPLING_MEAN_MAX.  state: anything at first, each thread its own.  Error below 2e-6 of the mean.
  * Context: signal.  Allocates: no.  Locks: none. */

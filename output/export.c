@@ -337,7 +337,7 @@ static int dump_steps(struct dump *d)
 	collect_comments(d);
 	choose_kinds(d);
 	for (unsigned kind = KIND_NONE + 1; kind < KIND_COUNT && rc == 0; kind++)
-		if (d->kinds & UINT32_C(1) << kind && kind != KIND_ALLOCS)
+		if (d->kinds & UINT32_C(1) << kind && pprof_kinds[kind].rows == kind)
 			rc = write_kind(d, (enum store_kind)kind);
 	if (rc == 0)
 		rc = commit_files(d);

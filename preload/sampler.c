@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <sys/time.h>
 
+#include "core/sampling.h"
 #include "core/store.h"
 #include "core/sys.h"
 #include "output/remapped.h"
@@ -141,13 +142,9 @@ static void settle(struct thread *t)
 
 static uint64_t random_below(uint64_t limit)
 {
-	uint64_t x = __builtin_ia32_rdtsc() ^ (uint64_t)sys_gettid() << 32;
+	uint64_t state = __builtin_ia32_rdtsc() ^ (uint64_t)sys_gettid() << 32;
 
-	/* splitmix64, by Sebastiano Vigna (public domain). */
-	x += UINT64_C(0x9e3779b97f4a7c15);
-	x = (x ^ x >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
-	x = (x ^ x >> 27) * UINT64_C(0x94d049bb133111eb);
-	return (x ^ x >> 31) % limit;
+	return sampling_random(&state) % limit;
 }
 
 static void fallback_arm(bool on)
