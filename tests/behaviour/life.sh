@@ -83,14 +83,14 @@ if part exit; then
 	start_exit abort
 	start_exit term
 	end_exit destructor 7
-	end_exit abort 134 killed 12
-	end_exit term 143 killed 12
+	end_exit abort 134 killed
+	end_exit term 143 killed
 	start_exit kill
 	start_exit segv
 	start_exit exit_group
-	end_exit kill 137 killed 12
-	end_exit segv 139 killed 12
-	end_exit exit_group 7 killed 12
+	end_exit kill 137 killed
+	end_exit segv 139 killed
+	end_exit exit_group 7 killed
 	# Threads work on while the last window is written.
 	for kind in exit_busy _exit_busy; do
 		start_exit $kind
