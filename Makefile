@@ -143,7 +143,7 @@ $(B)/bench/alloc: tests/bench/alloc.c
 $(B)/bench/forward.so: tests/bench/forward.c
 	@mkdir -p $(@D)
 	gcc -O2 -fno-builtin -D_GNU_SOURCE -Wall -shared -fPIC -Wl,-z,now -o $@ $<
-BENCH_TOOLS := $(addprefix $(B)/bench/,empty.so forward.so forward_again.so spawn calls launch load pingpong rec alloc)
+BENCH_BUILT := $(addprefix $(B)/bench/,empty.so forward.so forward_again.so spawn calls launch load pingpong rec alloc)
 
 include tests/oracle/oracle.mk
 include tests/fuzz/fuzz.mk
@@ -183,7 +183,7 @@ soak: all programs oracle
 bench:
 	@tests/support/need $(NEED_BUILD) || true
 	@tests/support/need $(NEED_BENCH) || true
-	@$(MAKE) -s -j2 --no-print-directory all $(B)/programs/held $(BENCH_TOOLS)
+	@$(MAKE) -s -j2 --no-print-directory all $(B)/programs/held $(BENCH_BUILT)
 	@B=$(B) tests/bench/run
 # What clang-format decides; the option table and store_format.h's tables are fenced off inside.
 SOURCES := $(wildcard core/*.[ch] unwind/*.[ch] config/*.[ch] output/*.[ch] preload/*.[ch] cli/*.[ch] tests/*/*.[ch])

@@ -36,6 +36,7 @@ from peers import Failed, Run
 ROUNDS = int(os.environ.get("BENCH_ROUNDS", "25"))
 PASSES = int(os.environ.get("BENCH_PASSES", "5"))
 SLICE_NS = int(float(os.environ.get("BENCH_SLICE_MS", "40")) * 1e6)
+WARM = int(os.environ.get("BENCH_WARM", "25"))  # slices before the first that counts: a service is older than a second
 SERVED, DRIVER = 0, 1  # CPUs
 PATIENCE = 30  # seconds for one slice
 LOOKED_INTO = 3  # the last rounds, whose profiles are written and read
@@ -361,7 +362,8 @@ class Measurement:
                 one.work(amount)
                 return one.run.cpu() - begin
 
-            self.each(alive, lambda one: one.work(amount))
+            for _ in range(WARM):
+                self.each(alive, lambda one: one.work(amount))
             for p in range(PASSES):
                 self.add(number, p, self.each(alive, slice_of))
             if number >= ROUNDS - LOOKED_INTO:
