@@ -472,7 +472,7 @@ static void begin_named(struct dump *d, const char *name)
 static bool set_kind(struct dump *d, const char *name)
 {
 	for (unsigned kind = KIND_NONE + 1; kind < KIND_COUNT; kind++)
-		if (strcmp(name, pprof_kinds[kind].name) == 0)
+		if (pprof_kinds[kind].name && strcmp(name, pprof_kinds[kind].name) == 0)
 			d->kind = (enum store_kind)kind;
 	return d->kind != KIND_NONE;
 }

@@ -527,6 +527,10 @@ static void fill_header(struct store *s, const struct store_identity *who)
 	h->cpu_period_ns = who->cpu_period_ns;
 	h->kind_period[KIND_CPU] = who->cpu_on ? who->cpu_period_ns : 0;
 	h->kind_period[KIND_HEAP] = h->kind_period[KIND_ALLOCS] = who->heap_period_bytes;
+	h->kind_period[KIND_BLOCK] = h->kind_period[KIND_IDLE] = who->block_threshold_ns;
+	h->kind_period[KIND_MUTEX] = who->mutex_fraction;
+	h->kind_period[KIND_WALL] = who->cpu_on && who->block_threshold_ns ? who->cpu_period_ns : 0;
+	h->block_idle = who->block_idle;
 	copy_string(h->library, sizeof h->library, who->library);
 	copy_string(h->settings, sizeof h->settings, who->settings);
 	h->modules_offset = round_up(sizeof *h, PAGE);

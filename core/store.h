@@ -39,7 +39,10 @@ struct store_identity {
 	uint32_t cpu_hz, cpu_fallback;
 	uint64_t cpu_period_ns;
 	bool cpu_on;
-	uint64_t heap_period_bytes; /* mean distance of sampled bytes; 0: not recorded */
+	uint64_t heap_period_bytes;  /* mean distance of sampled bytes; 0: not recorded */
+	uint64_t block_threshold_ns; /* 0: no waits are recorded */
+	bool block_idle;
+	uint64_t mutex_fraction; /* 0: no holder is charged */
 	const char *library, *settings;
 	uint64_t window_realtime_ns; /* when this process began to be profiled */
 	uint64_t window_monotonic_ns;

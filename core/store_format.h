@@ -16,7 +16,7 @@
 #include <stdint.h>
 
 #define STORE_MAGIC   "CPROFST"
-#define STORE_VERSION 3u
+#define STORE_VERSION 4u
 
 #define STORE_MODULES_MAX 4096u	 /* module ids are 1..4095 */
 #define STORE_INDEX_SLOTS 32768u /* of each of the two hash tables; at most half are used */
@@ -55,16 +55,72 @@ enum synthetic {
 };
 
 /* Kinds of row, and of file.  Append only.  Values of a row:
- * KIND_CPU: [0] samples, [1] nanoseconds of CPU.
+ * KIND_CPU: [0] samples, [1] nanoseconds of CPU, [2] those of them in which a wait was under way that has its own row.
  * KIND_HEAP: what sampled allocations stand for: [0] objects allocated, in 1/65536, [1] bytes allocated,
  * [2] [3] the same of those that were freed.  Each pair is added in one go, an allocation before it is freed.
- * KIND_ALLOCS has no rows: it is a second file of the same. */
-enum store_kind { KIND_NONE, KIND_CPU, KIND_HEAP, KIND_ALLOCS, KIND_COUNT };
+ * KIND_ALLOCS has no rows: it is a second file of the same.
+ * KIND_BLOCK, KIND_IDLE (waits of an idle class, no file of its own) and KIND_MUTEX: what recorded waits stand for: [0]
+ * contentions, in 1/65536, [1] nanoseconds of delay.
+ * KIND_WALL has no rows: it is made of those of CPU, BLOCK and IDLE. */
+enum store_kind {
+	KIND_NONE,
+	KIND_CPU,
+	KIND_HEAP,
+	KIND_ALLOCS,
+	KIND_BLOCK,
+	KIND_IDLE,
+	KIND_MUTEX,
+	KIND_WALL,
+	KIND_COUNT
+};
 enum { HEAP_ALLOC_OBJECTS, HEAP_ALLOC_SPACE, HEAP_FREE_OBJECTS, HEAP_FREE_SPACE };
 static inline unsigned store_kind_values(enum store_kind kind)
 {
-	return kind == KIND_CPU ? 2 : kind == KIND_HEAP ? 4 : 0;
+	switch (kind) {
+	case KIND_CPU:
+		return 3;
+	case KIND_HEAP:
+		return 4;
+	case KIND_BLOCK:
+	case KIND_IDLE:
+	case KIND_MUTEX:
+		return 2;
+	default:
+		return 0;
+	}
 }
+
+/* What a wait waits for: the label of rows of KIND_BLOCK, KIND_IDLE and KIND_MUTEX, 0 for none, and what a reader shows of
+ * it.  Append only.  docs/contention.md says which calls they are. */
+#define STORE_WAIT_CLASSES(X)                                                                      \
+	X(WAIT_MUTEX, "mutex", KIND_BLOCK)                                                         \
+	X(WAIT_RWLOCK, "rwlock", KIND_BLOCK)                                                       \
+	X(WAIT_SPIN, "spin", KIND_BLOCK)                                                           \
+	X(WAIT_SEMAPHORE, "semaphore", KIND_BLOCK)                                                 \
+	X(WAIT_COND, "cond", KIND_BLOCK)                                                           \
+	X(WAIT_BARRIER, "barrier", KIND_BLOCK)                                                     \
+	X(WAIT_JOIN, "join", KIND_BLOCK)                                                           \
+	X(WAIT_FUTEX, "futex", KIND_BLOCK)                                                         \
+	X(WAIT_IO, "io", KIND_BLOCK)                                                               \
+	X(WAIT_SYNC, "sync", KIND_BLOCK)                                                           \
+	X(WAIT_NETWORK, "network", KIND_BLOCK)                                                     \
+	X(WAIT_OPEN, "open", KIND_BLOCK)                                                           \
+	X(WAIT_FLOCK, "flock", KIND_BLOCK)                                                         \
+	X(WAIT_IPC, "ipc", KIND_BLOCK)                                                             \
+	X(WAIT_RANDOM, "random", KIND_BLOCK)                                                       \
+	X(WAIT_POLL, "poll", KIND_IDLE)                                                            \
+	X(WAIT_ACCEPT, "accept", KIND_IDLE)                                                        \
+	X(WAIT_SLEEP, "sleep", KIND_IDLE)                                                          \
+	X(WAIT_SIGNAL, "signal", KIND_IDLE)                                                        \
+	X(WAIT_CHILD, "child", KIND_IDLE)                                                          \
+	X(WAIT_EVENTS, "events", KIND_IDLE)
+enum wait_class {
+	WAIT_NO_CLASS,
+#define X(id, name, kind) id,
+	STORE_WAIT_CLASSES(X)
+#undef X
+		WAIT_CLASS_COUNT
+};
 
 /* What was lost or bent, each visible in the comments of every file.  Append only. */
 #define STORE_LOSSES(X)                                                                            \
@@ -81,7 +137,9 @@ static inline unsigned store_kind_values(enum store_kind kind)
 	X(LOST_FOREIGN_SIGNALS, "profiling signals that were not ours")                            \
 	X(LOST_HANDLERS, "dumps that found a signal handler of ours replaced")                     \
 	X(LOST_ALLOCATIONS, "sampled allocations dropped for want of a store")                     \
-	X(LOST_LIVE, "sampled allocations not followed for want of memory (not in inuse_*)")
+	X(LOST_LIVE, "sampled allocations not followed for want of memory (not in inuse_*)")       \
+	X(LOST_WAITS, "sampled waits dropped for want of a store")                                 \
+	X(LOST_WAITERS, "waits for a lock whose holder could not be charged")
 enum store_loss {
 #define X(id, text) id,
 	STORE_LOSSES(X)
@@ -144,6 +202,8 @@ struct store_header {
 	uint32_t cpu_fallback; /* 1: ITIMER_PROF because per-thread timers were refused */
 	uint64_t cpu_period_ns;
 	uint64_t kind_period[16]; /* by enum store_kind, in the kind's unit; 0: not recorded */
+	uint32_t block_idle;	  /* 1: the file of KIND_BLOCK has the rows of KIND_IDLE too */
+	uint32_t spare_settings;
 
 	/* Sections: offset of the first byte, number of entries. */
 	uint64_t modules_offset; /* struct store_module[STORE_MODULES_MAX] */
@@ -223,7 +283,7 @@ struct store_row {
 	uint32_t stack_at; /* offset from arena_offset, divided by 8 */
 	uint16_t kind;	   /* enum store_kind */
 	uint16_t values;   /* number of values; base has as many, behind them */
-	uint64_t label;	   /* thread id, 0: none */
+	uint64_t label;	   /* of KIND_CPU a thread id, of waits an enum wait_class; 0: none */
 	_Atomic uint64_t
 		value[]; /* [values] since start, then [values] at the last complete dump */
 };

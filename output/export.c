@@ -211,7 +211,7 @@ static void choose_kinds(struct dump *d)
 	for (unsigned kind = KIND_NONE + 1; kind < KIND_COUNT; kind++) {
 		enum store_kind rows = pprof_kinds[kind].rows;
 
-		if (period[rows] || d->snapshots[rows].count)
+		if (pprof_kinds[kind].name && (period[rows] || d->snapshots[rows].count))
 			d->kinds |= UINT32_C(1) << kind;
 	}
 	if (!d->kinds)
@@ -244,7 +244,9 @@ static int write_kind(struct dump *d, enum store_kind k)
 		.rows = &d->snapshots[kind->rows],
 		.locations = &d->locations,
 		.time_ns = positive(d->request->now_realtime_ns),
-		.period = positive(k == KIND_CPU ? h->cpu_period_ns : h->kind_period[k]),
+		.period = positive(k == KIND_CPU     ? h->cpu_period_ns
+				   : k >= KIND_BLOCK ? 1
+						     : h->kind_period[k]),
 		.comments = d->comments,
 		.comment_count = d->comment_count,
 	};
@@ -312,6 +314,8 @@ static void choose_number(struct dump *d)
 			struct text t = TEXT_ON(name);
 			struct stat st;
 
+			if (!pprof_kinds[kind].name)
+				continue;
 			export_file_name(d->view->header, (enum store_kind)kind, d->number, &t);
 			if (sys_fstatat(d->dir.fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0)
 				taken = true;

@@ -25,6 +25,13 @@
 		"inuse_space", "bytes"                                                             \
 	}
 
+#define WAITS(file_name, its_rows)                                                                 \
+	{                                                                                          \
+		.name = (file_name), .rows = (its_rows),                                           \
+		.columns = {{"contentions", "count"}, {"delay", "nanoseconds"}},                   \
+		.column_count = 2, .period_type = {"contentions", "count"},                        \
+	}
+
 const struct pprof_kind pprof_kinds[KIND_COUNT] = {
 	[KIND_CPU] =
 		{
@@ -52,6 +59,8 @@ const struct pprof_kind pprof_kinds[KIND_COUNT] = {
 			.period_type = {"space", "bytes"},
 			.default_type = "alloc_space",
 		},
+	[KIND_BLOCK] = WAITS("block", KIND_BLOCK),
+	[KIND_MUTEX] = WAITS("mutex", KIND_MUTEX),
 };
 
 /* The message that grows.  An id of 0 means: not in the file yet. */
@@ -299,7 +308,7 @@ static void add_row(struct builder *b, const struct snapshot_row *row)
 		return;
 	for (unsigned i = 0; i < row->depth; i++)
 		s->location_id[i] = location_id(b, row->locations[i]);
-	if (row->label)
+	if (row->label && b->input->kind->rows == KIND_CPU)
 		add_thread_label(b, s, row->label);
 }
 

@@ -58,7 +58,8 @@ static const char *skip_text(const char *s, const char *text)
 static const char *skip_kind(const char *s)
 {
 	for (unsigned k = KIND_NONE + 1; k < KIND_COUNT; k++) {
-		const char *end = skip_text(s, pprof_kinds[k].name);
+		const char *name = pprof_kinds[k].name;
+		const char *end = name ? skip_text(s, name) : NULL;
 
 		if (end && *end == '.')
 			return end;

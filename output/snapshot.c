@@ -51,7 +51,11 @@ static bool take_row(struct snapshot_row *row, const struct store_sample *sample
 	}
 	if (sample->kind == KIND_HEAP)
 		take_heap(row->column, sample->total);
-	for (unsigned i = 0; i < sample->values; i++)
+	if (sample->kind == KIND_BLOCK || sample->kind == KIND_MUTEX) {
+		row->column[0] = whole(sample->total[0]);
+		row->column[1] = not_negative(sample->total[1]);
+	}
+	for (unsigned i = 0; i < (sample->kind == KIND_CPU ? 2 : sample->values); i++)
 		any = any || row->column[i] > 0;
 	return any;
 }
@@ -83,7 +87,7 @@ int snapshot_take(struct snapshot *s, const struct store_view *view, enum store_
 	/* Address space for a full table; only what is used becomes memory. */
 	*s = (struct snapshot){
 		.rows = arena_alloc(a, STORE_INDEX_SLOTS * sizeof *s->rows),
-		.values = store_kind_values(kind),
+		.values = kind == KIND_CPU ? 2 : store_kind_values(kind),
 	};
 	if (!s->rows)
 		return -ENOMEM;

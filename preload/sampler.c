@@ -106,7 +106,7 @@ static void balance_add(uint64_t start_function, int64_t ns)
 		/* The balance that several start functions share names none of them. */
 		uint64_t frames[2] = {FRAME(FRAME_SYNTHETIC, SYNTH_UNSAMPLED), start_function};
 		unsigned depth = b == &balances[BALANCES] || !start_function ? 1 : 2;
-		const uint64_t values[] = {periods, periods * period_ns};
+		const uint64_t values[] = {periods, periods * period_ns, 0};
 
 		if (depth == 2)
 			depth = 1 + modules_tag(s, &frames[1], 1, recorder_exe());
@@ -315,7 +315,7 @@ static unsigned capture(struct store *s, const struct thread *t, const void *con
 
 static void record(struct thread *t, unsigned ticks, const void *context)
 {
-	const uint64_t values[] = {ticks, ticks * period_ns}, from = clock_now_ns();
+	const uint64_t values[] = {ticks, ticks * period_ns, 0}, from = clock_now_ns();
 	uint64_t to;
 	struct store *s = recorder_store();
 	int b;

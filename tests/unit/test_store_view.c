@@ -50,7 +50,7 @@ static uint64_t walk(const struct store_view *v, unsigned *ret_rows)
 	*ret_rows = 0;
 	while (store_view_next(v, &cursor, &sample)) {
 		CHECK(sample.depth > 0 && sample.depth <= STORE_DEPTH_MAX);
-		CHECK_EQ(sample.values, 2);
+		CHECK_EQ(sample.values, 3);
 		for (unsigned i = 0; i < sample.depth; i++)
 			sum += sample.frames[i];
 		++*ret_rows;
