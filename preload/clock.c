@@ -2,7 +2,6 @@
 #include "preload/clock.h"
 
 #include <elf.h>
-#include <stdbool.h>
 #include <sys/auxv.h>
 
 #include "core/sys.h"
@@ -10,6 +9,12 @@
 #include "output/elf.h"
 
 #include "core/as_safe.h"
+
+#define SOURCE "/sys/devices/system/clocksource/clocksource0/current_clocksource"
+
+bool clock_by_counter = true;
+static bool is_chosen; /* two threads may choose at once: they choose the same */
+static uint64_t start_ns, start_ticks;
 
 static int (*from_vdso)(clockid_t clock, struct timespec *ret); /* NULL: none */
 
@@ -30,7 +35,7 @@ static bool is_other(void *opaque, const struct elf_symbol *symbol)
 	return false;
 }
 
-void clock_start(void)
+static void find_vdso(void)
 {
 	uint64_t at = getauxval(AT_SYSINFO_EHDR), linked = 0;
 	const Elf64_Ehdr *header = (const void *)at;
@@ -58,4 +63,39 @@ uint64_t clock_now_ns(void)
 	if (!from_vdso || from_vdso(CLOCK_MONOTONIC, &ts) != 0)
 		return sys_clock_ns(CLOCK_MONOTONIC);
 	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
+}
+
+void clock_start(void)
+{
+	find_vdso();
+	start_ns = clock_now_ns();
+	start_ticks = __builtin_ia32_rdtsc();
+}
+
+static void choose(void)
+{
+	char name[8] = "";
+	int fd = sys_open(SOURCE, O_RDONLY, 0);
+
+	if (fd >= 0) {
+		(void)sys_read(fd, name, sizeof name - 1);
+		sys_close(fd);
+	}
+	if (!text_equal(name, "tsc\n"))
+		__atomic_store_n(&clock_by_counter, false, __ATOMIC_RELAXED);
+	__atomic_store_n(&is_chosen, true, __ATOMIC_RELAXED);
+}
+
+struct clock_rate clock_rate_now(void)
+{
+	struct clock_rate r = {.ns = 1, .ticks = 1};
+
+	if (!__atomic_load_n(&is_chosen, __ATOMIC_RELAXED))
+		choose();
+	r.now_ns = clock_now_ns();
+	if (clock_by_counter && r.now_ns > start_ns) {
+		r.ns = r.now_ns - start_ns;
+		r.ticks = __builtin_ia32_rdtsc() - start_ticks;
+	}
+	return r;
 }

@@ -362,19 +362,20 @@ void dump_heard(int control)
 		dump_collect();
 }
 
-/* Samples that no file holds yet.  One of the heap says little about a short process: a compiler's are many. */
-static uint64_t unwritten(const struct store *s, uint64_t *ret_heap_rows)
+/* CPU samples that no file holds yet, and rows of other kinds that have something new.  A sample of those says little about a
+ * short process: a compiler's are many. */
+static uint64_t unwritten(const struct store *s, uint64_t *ret_other_rows)
 {
 	struct store_view view;
 	struct store_sample sample;
 	uint32_t cursor = 0;
 	uint64_t n = 0;
 
-	*ret_heap_rows = 0;
+	*ret_other_rows = 0;
 	store_view_of(s, &view);
 	while (store_view_next(&view, &cursor, &sample))
-		if (sample.kind == KIND_HEAP)
-			*ret_heap_rows += sample.total[0] != sample.base[0];
+		if (sample.kind != KIND_CPU)
+			*ret_other_rows += sample.total[0] != sample.base[0];
 		else
 			n += sample.total[0] - sample.base[0];
 	return n;
@@ -387,13 +388,14 @@ static bool has_lived(void)
 
 static bool is_worth_a_file(const struct store *s)
 {
-	uint64_t heap_rows, n = unwritten(s, &heap_rows);
+	uint64_t other_rows, n = unwritten(s, &other_rows);
 
 	if (host.settings.output_short)
-		return n + heap_rows > 0;
-	/* Who wants to see every allocation wants those of a short process too. */
-	return n >= LAST_SAMPLES || (heap_rows && heap_period_bytes() == 1) ||
-	       (n + heap_rows && has_lived());
+		return n + other_rows > 0;
+	/* Who wants to see every allocation or wait wants those of a short process too. */
+	return n >= LAST_SAMPLES ||
+	       (other_rows && (heap_period_bytes() == 1 || host.settings.block_threshold == 1)) ||
+	       (n + other_rows && has_lived());
 }
 
 void dump_wait_alone(unsigned ms)

@@ -7,20 +7,15 @@
 #include "core/text.h"
 #include "preload/alloc.h"
 #include "preload/boot.h"
-#include "preload/capture.h"
 #include "preload/clock.h"
 #include "preload/host.h"
 #include "preload/limit.h"
 #include "preload/pending.h"
+#include "preload/record.h"
 #include "preload/recorder.h"
-#include "preload/thread.h"
 
 #include "core/as_safe.h"
 
-/* So much stack must be left below us for the frames of the deepest stack (4 KiB), the unwinder and a store that is
- * being made; else only some frames are taken. */
-#define ROOM_BYTES   32768u
-#define SHALLOW_MAX  34u
 #define NEVER	     UINT64_MAX
 #define PERIOD_LATER UINT64_MAX /* before heap_start() */
 
@@ -82,59 +77,6 @@ static void draw(struct heap_thread *t)
 	t->left = sampling_gap(&t->seed, period);
 }
 
-/* The row that the sample was added to; false when there is no store to add it to. */
-static __attribute__((noinline)) bool add(const struct thread *t, const void *entry,
-					  const uint64_t *values, uint64_t *pc, unsigned max,
-					  uint64_t *ret_row)
-{
-	struct uw_result end;
-	struct store *s = recorder_existing();
-	unsigned depth = capture_call(t, entry, pc, max, &end);
-
-	/* Who wants to see every allocation has a store for them. */
-	*ret_row = s || period == 1 ? 0 : pending_add(pc, depth, end, values);
-	if (*ret_row)
-		return true;
-	s = recorder_store();
-	if (!s)
-		return false;
-	depth = capture_finish(s, end, pc, depth);
-	*ret_row = store_add(s, KIND_HEAP, pc, depth, 0, values);
-	return true;
-}
-
-static __attribute__((noinline)) bool add_deep(const struct thread *t, const void *entry,
-					       const uint64_t *values, uint64_t *ret_row)
-{
-	uint64_t pc[STORE_DEPTH_MAX];
-
-	return add(t, entry, values, pc, STORE_DEPTH_MAX, ret_row);
-}
-
-static __attribute__((noinline)) bool add_shallow(const struct thread *t, const void *entry,
-						  const uint64_t *values, uint64_t *ret_row)
-{
-	uint64_t pc[SHALLOW_MAX];
-
-	return add(t, entry, values, pc, SHALLOW_MAX, ret_row);
-}
-
-/* Between enter and leave the rest of us may be in use; see heap_is_interrupted(). */
-static bool enter(void)
-{
-	bool was = heap_thread.inside;
-
-	heap_thread.inside = true;
-	__asm__ volatile("" ::: "memory");
-	return was;
-}
-
-static void leave(bool was)
-{
-	__asm__ volatile("" ::: "memory");
-	heap_thread.inside = was;
-}
-
 static bool is_of_this_life(const struct live_entry *entry)
 {
 	return (entry->row_at & LIFE_MASK) == life;
@@ -162,22 +104,20 @@ static void freed(const struct live_entry *entry)
 
 static void record(const void *p, size_t size, const void *entry)
 {
-	const struct thread *t = thread_self();
 	struct sampling_weight weight = sampling_weigh(size, period);
-	const uint64_t values[] = {weight.objects, weight.bytes, 0, 0};
-	uintptr_t here = (uintptr_t)__builtin_frame_address(0);
+	const struct record_sample sample = {
+		.kind = KIND_HEAP,
+		.leaf = entry,
+		.values = {weight.objects, weight.bytes, 0, 0},
+		.may_wait = period > 1, /* who wants to see every allocation has a store for them */
+	};
 	struct live_entry live = {.objects = weight.objects, .bytes = weight.bytes};
 	struct live_entry old;
 	const uint64_t now_life = life;
 	struct store *s;
 	uint64_t now_ns;
-	bool added;
 
-	if (t && here < t->stack.hi && here > t->stack.lo && here - t->stack.lo > ROOM_BYTES)
-		added = add_deep(t, entry, values, &live.row_at);
-	else
-		added = add_shallow(t, entry, values, &live.row_at);
-	if (!added) {
+	if (!record_call(&sample, &live.row_at)) {
 		recorder_lost(LOST_ALLOCATIONS, 1);
 		return;
 	}
@@ -213,13 +153,11 @@ void heap_allocated(const void *p, size_t size, const void *entry)
 	}
 	if (period > 1 && !born)
 		draw(t);
-	/* What a child of vfork allocates is its parent's, but the store must not get its name. */
-	if (p && period && host.on && host_memory_is_here() &&
-	    (recorder_existing() || host_is_here()) && !recorder_has_ended()) {
-		bool was = enter();
+	if (p && period && record_is_on()) {
+		bool was = record_enter();
 
 		record(p, size, entry);
-		leave(was);
+		record_leave(was);
 	}
 }
 
@@ -228,39 +166,34 @@ bool heap_release(const void *p, struct live_entry *ret_entry)
 	bool was, found;
 
 	(void)host_memory_is_here(); /* in a copy of our memory nothing is followed */
-	was = enter();
+	was = record_enter();
 	found = live_take(p, ret_entry);
-	leave(was);
+	record_leave(was);
 	return found;
 }
 
 void heap_freed(const struct live_entry *entry)
 {
-	bool was = enter();
+	bool was = record_enter();
 
 	freed(entry);
-	leave(was);
+	record_leave(was);
 }
 
 void heap_kept(const void *p, const struct live_entry *entry)
 {
-	bool was = enter();
+	bool was = record_enter();
 
 	if (is_of_this_life(entry) && !live_add(p, entry)) {
 		recorder_lost(LOST_LIVE, 1);
 		freed(entry);
 	}
-	leave(was);
-}
-
-bool heap_is_interrupted(void)
-{
-	return heap_thread.inside;
+	record_leave(was);
 }
 
 void heap_after_fork(void)
 {
-	if (heap_is_interrupted())
+	if (record_is_interrupted())
 		live_forget_in_place();
 	else
 		live_forget();

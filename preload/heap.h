@@ -20,7 +20,6 @@
 struct heap_thread {
 	uint64_t left; /* an allocation of at least so many bytes is to be looked at */
 	uint64_t seed;
-	bool inside; /* the store or the table of what is followed is in use */
 };
 extern __thread struct heap_thread heap_thread
 	__attribute__((tls_model("initial-exec"), visibility("hidden")));
@@ -63,10 +62,8 @@ bool heap_release(const void *p, struct live_entry *ret_entry);
 void heap_freed(const struct live_entry *entry);
 void heap_kept(const void *p, const struct live_entry *entry);
 
-/* In the child of fork.  Is it a handler of the host's that has forked, on top of us?  Then we go on in the child where we
- * were in the parent, and the memory of then must still be there.
+/* In the child of fork.
  * Context: signal.  Allocates: no.  Locks: none. */
-bool heap_is_interrupted(void);
 void heap_after_fork(void);
 
 #endif

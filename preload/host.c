@@ -14,6 +14,7 @@
 #include "preload/actions.h"
 #include "preload/dump.h"
 #include "preload/alloc.h"
+#include "preload/blocked.h"
 #include "preload/clock.h"
 #include "preload/heap.h"
 #include "preload/interpose.h"
@@ -126,6 +127,7 @@ static void leave_child(void)
 	host.on = false;
 	recorder_after_fork();
 	heap_after_fork();
+	blocked_after_fork();
 	dump_after_fork();
 	thread_set_self(NULL);
 	actions_give_back();
@@ -147,6 +149,7 @@ static void become_child(void)
 	thread_after_fork();
 	sampler_after_fork();
 	heap_after_fork();
+	blocked_after_fork();
 	interval_after_fork();
 }
 
@@ -304,6 +307,7 @@ static void start(const char *argv0, char *const *envp)
 	alloc_resolve();
 	interpose_resolve();
 	heap_off(); /* until all is known */
+	blocked_start(false);
 	if (getauxval(AT_SECURE))
 		return;
 	socket_start();
@@ -332,6 +336,7 @@ static void start(const char *argv0, char *const *envp)
 	signals_init(host.settings.output_signal);
 	begin_main_thread();
 	heap_start();
+	blocked_start(true);
 	interval_start();
 }
 

@@ -15,7 +15,7 @@ static struct entry {
 	_Atomic int state;
 	_Atomic uint64_t row_at; /* in the store, once it was moved; 0 is no row of a store's */
 	_Atomic uint64_t freed_objects, freed_bytes;
-	uint64_t values[4];
+	struct record_sample sample;
 	struct uw_result end;
 	unsigned depth;
 	uint64_t pc[PENDING_DEPTH + 1]; /* and the reason at the end */
@@ -61,14 +61,15 @@ static void move(struct store *s, struct entry *e)
 						     memory_order_relaxed))
 		return;
 	depth = name(s, e);
-	row_at = store_add(s, KIND_HEAP, e->pc, depth, 0, e->values);
+	row_at = store_add(s, e->sample.kind, e->pc, depth, e->sample.label, e->sample.values);
 	/* In this order, and the other way round in pending_freed(): one of the two sees the other. */
 	atomic_store_explicit(&e->row_at, row_at + 1, memory_order_seq_cst);
-	add_freed(s, e, row_at);
+	if (e->sample.kind == KIND_HEAP)
+		add_freed(s, e, row_at);
 }
 
-uint64_t pending_add(const uint64_t *pc, unsigned depth, struct uw_result end,
-		     const uint64_t values[4])
+uint64_t pending_add(const struct record_sample *sample, const uint64_t *pc, unsigned depth,
+		     struct uw_result end)
 {
 	struct store *s;
 	struct entry *e;
@@ -81,7 +82,7 @@ uint64_t pending_add(const uint64_t *pc, unsigned depth, struct uw_result end,
 	if (n >= ENTRIES)
 		return 0;
 	e = &entries[n];
-	memcpy(e->values, values, sizeof e->values);
+	e->sample = *sample;
 	memcpy(e->pc, pc, depth * sizeof *pc);
 	e->depth = depth;
 	e->end = end;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * preload/pending: the first sampled allocations of a process that has no store yet.
+ * preload/pending: the first sampled allocations and waits of a process that has no store yet.
  *
  * To make a store takes a third of a millisecond, and most processes that a shell or a build starts have ended before
  * their first CPU sample, but not before half a megabyte was allocated.  So the first samples of the heap wait here, and
@@ -16,22 +16,23 @@
 #include <stdint.h>
 
 #include "core/store.h"
+#include "preload/record.h"
 #include "unwind/unwind.h"
 
 #define PENDING_DEPTH 64u
 
-/* Keeps a sample: values as of KIND_HEAP, pc as capture_call() gives them.  The result stands for a row in
+/* Keeps a sample, with pc as capture_call() gives them.  The result stands for a row in
  * struct live_entry, and is known by pending_is(); 0 when there is no place, or a store by now.
  * Context: wrapper.  Allocates: no.  Locks: none. */
-uint64_t pending_add(const uint64_t *pc, unsigned depth, struct uw_result end,
-		     const uint64_t values[4]);
+uint64_t pending_add(const struct record_sample *sample, const uint64_t *pc, unsigned depth,
+		     struct uw_result end);
 
 static inline bool pending_is(uint64_t row_at)
 {
 	return row_at >> 63;
 }
 
-/* What such a row stands for was freed: objects and bytes.
+/* What such a row of the heap stands for was freed: objects and bytes.
  * Context: wrapper.  Allocates: no.  Locks: none. */
 void pending_freed(uint64_t row_at, const uint64_t values[2]);
 

@@ -12,6 +12,7 @@
 #include "preload/heap.h"
 #include "preload/host.h"
 #include "preload/pending.h"
+#include "preload/record.h"
 #include "preload/sampler.h"
 
 #include "core/as_safe.h"
@@ -205,7 +206,7 @@ void recorder_after_fork(void)
 	remark[0] = '\0';
 	atomic_store_explicit(&ended, false, memory_order_relaxed);
 	if (atomic_load_explicit(&state, memory_order_relaxed) == READY) {
-		if (heap_is_interrupted())
+		if (record_is_interrupted())
 			store_detach(&store);
 		else
 			store_drop(&store, false);

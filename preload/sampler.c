@@ -3,11 +3,13 @@
 
 #include <errno.h>
 #include <sys/time.h>
+#include <ucontext.h>
 
 #include "core/sampling.h"
 #include "core/store.h"
 #include "core/sys.h"
 #include "output/remapped.h"
+#include "preload/blocked.h"
 #include "preload/capture.h"
 #include "preload/clock.h"
 #include "preload/host.h"
@@ -313,9 +315,18 @@ static unsigned capture(struct store *s, const struct thread *t, const void *con
 	return capture_interrupted(s, t, context, frame, STORE_DEPTH_MAX);
 }
 
+/* Has the wait that was interrupted this time already?  See KIND_WALL. */
+static bool is_in_wait(const void *context)
+{
+	return context &&
+	       blocked_is_under_way(
+		       (uintptr_t)((const ucontext_t *)context)->uc_mcontext.gregs[REG_RSP]);
+}
+
 static void record(struct thread *t, unsigned ticks, const void *context)
 {
-	const uint64_t values[] = {ticks, ticks * period_ns, 0}, from = clock_now_ns();
+	const uint64_t ns = ticks * period_ns, from = clock_now_ns();
+	const uint64_t values[] = {ticks, ns, is_in_wait(context) ? ns : 0};
 	uint64_t to;
 	struct store *s = recorder_store();
 	int b;
@@ -332,7 +343,7 @@ static void record(struct thread *t, unsigned ticks, const void *context)
 
 	store_add(s, KIND_CPU, buffers[b], depth, label, values);
 	buffer_put(b);
-	atomic_fetch_add_explicit(&t->attributed_ns, values[1], memory_order_relaxed);
+	atomic_fetch_add_explicit(&t->attributed_ns, ns, memory_order_relaxed);
 	to = clock_now_ns();
 	store_cost(s, to - from, to);
 }

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "core/sys.h"
+#include "preload/blocked.h"
 #include "preload/interpose.h"
 #include "preload/socket.h"
 #include "preload/wait.h"
@@ -34,28 +35,38 @@
 	__attribute__((section("cprof_socket"),                                                    \
 		       used)) static const struct socket_row socket_##name = {                     \
 		(void **)&real_##name, &jumps_##name}
-#define INTERPOSE_SOCKET(type, name, params, args, option, events)                                 \
+#define INTERPOSE_SOCKET(type, name, class, params, args, option, events)                          \
 	SOCKET_ROW(name);                                                                          \
 	SOCKET_SCOPE(type, name, params, args, option, events)                                     \
 	EXPORT type name params                                                                    \
 	{                                                                                          \
-		return socket_jumps(&jumps_##name) ? REAL(name) args : timed_##name args;          \
+		struct blocked b;                                                                  \
+		type r;                                                                            \
+                                                                                                   \
+		blocked_begin(&b);                                                                 \
+		r = socket_jumps(&jumps_##name) ? REAL(name) args : timed_##name args;             \
+		blocked_end(&b, class, (const void *)real_##name);                                 \
+		return r;                                                                          \
 	}
-#define INTERPOSE_RECEIVE(type, name, params, args)                                                \
-	INTERPOSE_SOCKET(type, name, params, args, SO_RCVTIMEO, POLLIN)
-#define INTERPOSE_SEND(type, name, params, args)                                                   \
-	INTERPOSE_SOCKET(type, name, params, args, SO_SNDTIMEO, POLLOUT)
+#define INTERPOSE_RECEIVE(type, name, class, params, args)                                         \
+	INTERPOSE_SOCKET(type, name, class, params, args, SO_RCVTIMEO, POLLIN)
+#define INTERPOSE_SEND(type, name, class, params, args)                                            \
+	INTERPOSE_SOCKET(type, name, class, params, args, SO_SNDTIMEO, POLLOUT)
 
-INTERPOSE_RECEIVE(ssize_t, read, (int fd, void *buf, size_t n), (fd, buf, n))
-INTERPOSE_RECEIVE(ssize_t, readv, (int fd, const struct iovec *v, int count), (fd, v, count))
-INTERPOSE_RECEIVE(ssize_t, recvmsg, (int fd, struct msghdr *m, int flags), (fd, m, flags))
-INTERPOSE_RECEIVE(int, recvmmsg,
+INTERPOSE_RECEIVE(ssize_t, read, WAIT_IO, (int fd, void *buf, size_t n), (fd, buf, n))
+INTERPOSE_RECEIVE(ssize_t, readv, WAIT_IO, (int fd, const struct iovec *v, int count),
+		  (fd, v, count))
+INTERPOSE_RECEIVE(ssize_t, recvmsg, WAIT_NETWORK, (int fd, struct msghdr *m, int flags),
+		  (fd, m, flags))
+INTERPOSE_RECEIVE(int, recvmmsg, WAIT_NETWORK,
 		  (int fd, struct mmsghdr *m, unsigned count, int flags, struct timespec *timeout),
 		  (fd, m, count, flags, timeout))
-INTERPOSE_RECEIVE(int, accept, (int fd, struct sockaddr *from, socklen_t *size), (fd, from, size))
-INTERPOSE_RECEIVE(int, accept4, (int fd, struct sockaddr *from, socklen_t *size, int flags),
+INTERPOSE_RECEIVE(int, accept, WAIT_ACCEPT, (int fd, struct sockaddr *from, socklen_t *size),
+		  (fd, from, size))
+INTERPOSE_RECEIVE(int, accept4, WAIT_ACCEPT,
+		  (int fd, struct sockaddr *from, socklen_t *size, int flags),
 		  (fd, from, size, flags))
-INTERPOSE_SEND(int, sendmmsg, (int fd, struct mmsghdr *m, unsigned count, int flags),
+INTERPOSE_SEND(int, sendmmsg, WAIT_NETWORK, (int fd, struct mmsghdr *m, unsigned count, int flags),
 	       (fd, m, count, flags))
 
 /*

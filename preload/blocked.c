@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: MIT */
+#include "preload/blocked.h"
+
+#include "core/sampling.h"
+#include "core/store.h"
+#include "core/sys.h"
+#include "preload/host.h"
+#include "preload/record.h"
+#include "preload/recorder.h"
+
+#include "core/as_safe.h"
+
+#define NEVER	  (INT64_MAX / 2)
+#define DEFAULT_R 10000000u /* ns; for charges when no waits are recorded */
+
+__thread struct blocked_thread blocked_thread;
+
+static enum { NOT_YET, OFF, ON } state; /* written before there is a second thread */
+
+void blocked_start(bool recorded)
+{
+	state = recorded ? ON : OFF;
+}
+
+static const uint8_t kind_of[WAIT_CLASS_COUNT] = {
+#define X(id, name, kind) [id] = (kind),
+	STORE_WAIT_CLASSES(X)
+#undef X
+};
+
+static uint64_t threshold_ns(void)
+{
+	return host.settings.block_threshold ? host.settings.block_threshold : DEFAULT_R;
+}
+
+/* What it stands for, in ns; false when it is not recorded.  Each line is in ticks, because nearly all that is done with it
+ * is a subtraction. */
+static bool is_sample(struct stretch *line, const struct clock_rate *rate, uint64_t ticks,
+		      struct stretch_weight *ret_weight)
+{
+	uint64_t threshold = clock_to_ticks(rate, threshold_ns());
+
+	if (!line->end) {
+		line->seed =
+			__builtin_ia32_rdtsc() ^ (uint64_t)sys_gettid() << 32 ^ (uintptr_t)line;
+		if (!clock_by_counter) /* it began by the other clock */
+			ticks = 0;
+	}
+	if ((int64_t)ticks < 0) /* two processors may differ a little */
+		ticks = 0;
+	if (!stretch_pass(line, ticks, threshold ? threshold : 1, ret_weight))
+		return false;
+	ret_weight->delay = clock_to_ns(rate, ret_weight->delay);
+	return true;
+}
+
+static __attribute__((noinline)) void record(enum store_kind kind, enum wait_class class,
+					     const void *entry, const struct stretch_weight *weight,
+					     uint64_t now_ns)
+{
+	const struct record_sample sample = {
+		.kind = kind,
+		.label = host.settings.block_class ? class : 0,
+		.leaf = entry,
+		.values = {weight->contentions, weight->delay},
+		.may_wait = host.settings.block_threshold > 1,
+	};
+	bool was = record_enter();
+	uint64_t row;
+	struct store *s;
+
+	if (!record_call(&sample, &row))
+		recorder_lost(LOST_WAITS, 1);
+	s = recorder_existing();
+	if (s)
+		store_used(s, now_ns);
+	record_leave(was);
+}
+
+void blocked_look(uint64_t ticks, enum wait_class class, const void *entry)
+{
+	struct blocked_thread *t = &blocked_thread;
+	struct clock_rate rate;
+	struct stretch_weight weight;
+
+	if (state != ON || !host.settings.block_threshold) {
+		t->waits.left = state == NOT_YET ? 0 : NEVER;
+		return;
+	}
+	rate = clock_rate_now();
+	if (is_sample(&t->waits, &rate, ticks, &weight) && record_is_on())
+		record(kind_of[class], class, entry, &weight, rate.now_ns);
+}
+
+void blocked_charge(uint64_t ticks, enum wait_class class, const void *entry)
+{
+	struct blocked_thread *t = &blocked_thread;
+	const uint64_t n = host.settings.mutex_fraction;
+	struct clock_rate rate;
+	struct stretch_weight weight;
+
+	if (state != ON || !n)
+		return;
+	if ((int64_t)ticks < t->charges.left) {
+		t->charges.left -= (int64_t)ticks;
+		return;
+	}
+	rate = clock_rate_now();
+	if (!is_sample(&t->charges, &rate, ticks, &weight) || !record_is_on())
+		return;
+	if (n > 1 && sampling_random(&t->charges.seed) % n)
+		return;
+	weight.contentions *= n;
+	weight.delay *= n;
+	record(KIND_MUTEX, class, entry, &weight, rate.now_ns);
+}
+
+void blocked_after_fork(void)
+{
+	/* Random numbers of its own, as the heap's. */
+	blocked_thread = (struct blocked_thread){.now = blocked_thread.now};
+	if (!host.on)
+		state = OFF;
+}

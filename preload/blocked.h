@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * preload/blocked: a call of the host that waits, timed, and its sample when it is one (core/stretch).
+ *
+ * A wrapper keeps a struct blocked on its frame, from blocked_begin() before the real call to blocked_end() behind it.  Nearly
+ * always that is two readings of the clock, a few words and a subtraction.  A host may leave in between, by cancellation or
+ * siglongjmp: then the struct is stale, nothing was recorded, and the next wait of the thread replaces it.
+ */
+#ifndef CPROF_PRELOAD_BLOCKED_H
+#define CPROF_PRELOAD_BLOCKED_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/store_format.h"
+#include "core/stretch.h"
+#include "preload/clock.h"
+#include "preload/interpose.h"
+
+struct blocked {
+	uint64_t began;	 /* clock_ticks() */
+	uintptr_t check; /* tells a live one from a stale one */
+};
+
+#define BLOCKED_CHECK 0x77616974696e6721u /* any number that is no address */
+
+struct blocked_thread {
+	struct stretch waits;	/* in ticks; left is 0 at first, so that its first wait comes by */
+	struct stretch charges; /* to this thread as a holder */
+	const struct blocked *now; /* the wait that is under way, perhaps stale; NULL: none */
+};
+extern __thread struct blocked_thread blocked_thread
+	__attribute__((tls_model("initial-exec"), visibility("hidden")));
+
+static inline void blocked_begin(struct blocked *b)
+{
+	b->check = (uintptr_t)b ^ BLOCKED_CHECK;
+	blocked_thread.now = b;
+	__asm__ volatile("" ::: "memory");
+	b->began = clock_ticks();
+}
+
+/* A wait of so many ticks, at least as long as blocked_thread.waits.left.
+ * Context: wrapper.  Allocates: store.  Locks: none. */
+void blocked_look(uint64_t ticks, enum wait_class class, const void *entry);
+
+/* entry: of the real function that the host has called.  Keeps errno.
+ * Context: wrapper.  Allocates: store.  Locks: none. */
+static inline void blocked_end(const struct blocked *b, enum wait_class class, const void *entry)
+{
+	uint64_t ticks = clock_ticks() - b->began;
+
+	blocked_thread.now = NULL;
+	if (__builtin_expect((int64_t)ticks < blocked_thread.waits.left, 1))
+		blocked_thread.waits.left -= (int64_t)ticks;
+	else
+		blocked_look(ticks, class, entry);
+}
+
+/* The calling thread is about to release a lock for which others have waited, so many ticks all together.  As above.
+ * Context: wrapper.  Allocates: store.  Locks: none. */
+void blocked_charge(uint64_t ticks, enum wait_class class, const void *entry);
+
+/* Was this thread, whose stack pointer is sp, interrupted in a wait that has a row of its own?
+ * Context: signal.  Allocates: no.  Locks: none. */
+static inline bool blocked_is_under_way(uintptr_t sp)
+{
+	const struct blocked *b = blocked_thread.now;
+
+	return b && sp < (uintptr_t)b && b->check == ((uintptr_t)b ^ BLOCKED_CHECK);
+}
+
+/*
+ * One row: forward and time.  For calls that need no help when a signal of ours interrupts them; the others are rows of
+ * preload/wait.  errno is what the real call left.
+ */
+#define INTERPOSE_TIMED(type, name, class, params, args)                                           \
+	INTERPOSE(type, name, params)                                                              \
+	{                                                                                          \
+		struct blocked b;                                                                  \
+		type r;                                                                            \
+                                                                                                   \
+		blocked_begin(&b);                                                                 \
+		r = REAL(name) args;                                                               \
+		blocked_end(&b, class, (const void *)real_##name);                                 \
+		return r;                                                                          \
+	}
+
+/* Waits that end before that are not recorded.  recorded: or none ever is.
+ * Context: own.  Allocates: no.  Locks: none. */
+void blocked_start(bool recorded);
+
+/* In the child of fork.
+ * Context: signal.  Allocates: no.  Locks: none. */
+void blocked_after_fork(void);
+
+#endif
