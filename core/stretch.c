@@ -32,9 +32,8 @@ bool stretch_pass(struct stretch *s, uint64_t length, uint64_t threshold,
 		}
 		if (points) {
 			ret_weight->delay = points * threshold;
-			ret_weight->contentions = (uint64_t)(((unsigned __int128)ret_weight->delay
-							      << SAMPLING_OBJECT_BITS) /
-							     length);
+			ret_weight->contentions =
+				(ret_weight->delay << SAMPLING_OBJECT_BITS) / length;
 		}
 	}
 	s->left = distance < r ? distance : r;

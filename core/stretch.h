@@ -33,7 +33,7 @@ struct stretch_weight {
 };
 
 /* A wait of this length, which has not been subtracted, is at least `left` long: false when it is not recorded.  threshold: R,
- * at least 1, in the same unit, below 2^60.
+ * at least 1, in the same unit, below 2^46.
  * Context: signal.  Allocates: no.  Locks: none. */
 bool stretch_pass(struct stretch *s, uint64_t length, uint64_t threshold,
 		  struct stretch_weight *ret_weight);
