@@ -118,7 +118,7 @@ void blocked_charge(uint64_t ticks, enum wait_class class, const void *entry)
 void blocked_after_fork(void)
 {
 	/* Random numbers of its own, as the heap's. */
-	blocked_thread = (struct blocked_thread){.now = blocked_thread.now};
+	blocked_thread.waits = blocked_thread.charges = (struct stretch){.left = 0};
 	if (!host.on)
 		state = OFF;
 }

@@ -23,13 +23,31 @@ struct blocked {
 	uintptr_t check; /* tells a live one from a stale one */
 };
 
-#define BLOCKED_CHECK 0x77616974696e6721u /* any number that is no address */
+/* Any numbers that are no address.  The second: it is the beginning of a struct wait. */
+#define BLOCKED_CHECK 0x77616974696e6721u
+#define WAIT_CHECK    0x636b706c656173edu
 
-struct blocked_thread {
-	struct stretch waits;	/* in ticks; left is 0 at first, so that its first wait comes by */
-	struct stretch charges; /* to this thread as a holder */
-	const struct blocked *now; /* the wait that is under way, perhaps stale; NULL: none */
+/* The scope of a call that goes on after a signal of ours: preload/wait. */
+struct wait_scope {
+	struct wait *wait; /* of the wrapper that is under way, on its frame; NULL: none */
+	/* Written by the handler on this thread: the call has returned at a signal of ours, and no
+	 * signal of the host's was on its way. */
+	bool again;
+	int error; /* with again: errno before the call, which the call has not set yet */
 };
+
+/*
+ * A call that nobody interrupts should cost its program nothing that can be seen, and in a program at work
+ * all that a wrapper touches has left the caches: so it touches little, one line here, its own frame and its
+ * own few lines of code, and neither errno nor a second clock where it can be without.
+ */
+struct blocked_thread {
+	const struct blocked *now; /* the wait that is under way, perhaps stale; NULL: none */
+	struct wait_scope scope;
+	struct stretch waits; /* in ticks; left is 0 at first, so that its first wait comes by */
+	/* From here on not of that line. */
+	struct stretch charges; /* to this thread as a holder */
+} __attribute__((aligned(64)));
 extern __thread struct blocked_thread blocked_thread
 	__attribute__((tls_model("initial-exec"), visibility("hidden")));
 
@@ -45,18 +63,27 @@ static inline void blocked_begin(struct blocked *b)
  * Context: wrapper.  Allocates: store.  Locks: none. */
 void blocked_look(uint64_t ticks, enum wait_class class, const void *entry);
 
-/* entry: of the real function that the host has called.  Keeps errno.
- * Context: wrapper.  Allocates: store.  Locks: none. */
-static inline void blocked_end(const struct blocked *b, enum wait_class class, const void *entry)
+/* Ends a wait: true when that is all, else it was so many ticks, for blocked_look(). */
+static inline bool blocked_passes(const struct blocked *b, uint64_t *ret_ticks)
 {
-	uint64_t ticks = clock_ticks() - b->began;
-
+	*ret_ticks = clock_ticks() - b->began;
 	blocked_thread.now = NULL;
-	if (__builtin_expect((int64_t)ticks < blocked_thread.waits.left, 1))
-		blocked_thread.waits.left -= (int64_t)ticks;
-	else
-		blocked_look(ticks, class, entry);
+	if (__builtin_expect((int64_t)*ret_ticks >= blocked_thread.waits.left, 0))
+		return false;
+	blocked_thread.waits.left -= (int64_t)*ret_ticks;
+	return true;
 }
+
+/* entry: of the real function that the host has called; a macro, so that it is loaded only when it is wanted.  Keeps
+ * errno.
+ * Context: wrapper.  Allocates: store.  Locks: none. */
+#define blocked_end(b, class, entry)                                                               \
+	do {                                                                                       \
+		uint64_t blocked_ticks;                                                            \
+                                                                                                   \
+		if (!blocked_passes(b, &blocked_ticks))                                            \
+			blocked_look(blocked_ticks, class, entry);                                 \
+	} while (0)
 
 /* The calling thread is about to release a lock for which others have waited, so many ticks all together.  As above.
  * Context: wrapper.  Allocates: store.  Locks: none. */
@@ -67,8 +94,12 @@ void blocked_charge(uint64_t ticks, enum wait_class class, const void *entry);
 static inline bool blocked_is_under_way(uintptr_t sp)
 {
 	const struct blocked *b = blocked_thread.now;
+	uintptr_t check;
 
-	return b && sp < (uintptr_t)b && b->check == ((uintptr_t)b ^ BLOCKED_CHECK);
+	if (!b || sp >= (uintptr_t)b)
+		return false;
+	check = b->check ^ (uintptr_t)b;
+	return check == BLOCKED_CHECK || check == WAIT_CHECK;
 }
 
 /*

@@ -20,8 +20,6 @@
 #define PAGE	       4096u
 #define FUNCTION_BYTES 176u /* both calls of glibc's are within 120 */
 
-__thread struct wait_scope wait_scope;
-
 /*
  * How an interrupted call looks (x86_64).  The instruction `syscall` (0f 05) leaves its return address
  * in rcx.  After EINTR rip is behind it and rcx == rip; a call that the kernel restarts has rip at it,
@@ -275,13 +273,14 @@ void resume_call(void *context)
 	if (!has_returned(g) || host_signal_waits(c, &restarts))
 		return;
 	/* In a scope also when it has returned something else: a part of what was to be sent. */
-	bool scoped = (uintptr_t)wait_scope.wait - (uintptr_t)g[REG_RSP] < WAIT_REACH &&
-		      wait_is_live(wait_scope.wait);
-	if (g[REG_RAX] == -EINTR && rewind_call(g, scoped ? wait_scope.wait : NULL))
+	struct wait_scope *scope = &blocked_thread.scope;
+	bool scoped = (uintptr_t)scope->wait - (uintptr_t)g[REG_RSP] < WAIT_REACH &&
+		      wait_is_live(scope->wait);
+	if (g[REG_RAX] == -EINTR && rewind_call(g, scoped ? scope->wait : NULL))
 		return;
-	if (scoped && (g[REG_RAX] == -EINTR || (g[REG_RAX] > 0 && wait_scope.wait->whole))) {
-		wait_scope.error = errno;
-		wait_scope.again = true;
+	if (scoped && (g[REG_RAX] == -EINTR || (g[REG_RAX] > 0 && scope->wait->nr == WAIT_WHOLE))) {
+		scope->error = errno;
+		scope->again = true;
 	}
 }
 

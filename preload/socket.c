@@ -27,13 +27,13 @@ void socket_learn(void)
 	/* Relaxed: each is only a hint. */
 	atomic_store_explicit(&socket_timed, true, memory_order_relaxed);
 	for (const struct socket_row *r = __start_cprof_socket; r < __stop_cprof_socket; r++)
-		atomic_store_explicit(r->jumps, false, memory_order_relaxed);
+		atomic_store_explicit(r->plain, false, memory_order_relaxed);
 }
 
 void socket_start(void)
 {
 	for (const struct socket_row *r = __start_cprof_socket; r < __stop_cprof_socket; r++)
-		atomic_store_explicit(r->jumps, *r->real && resume_knows(*r->real),
+		atomic_store_explicit(r->plain, *r->real && resume_knows(*r->real),
 				      memory_order_relaxed);
 	for (int fd = 0; fd < 3; fd++)
 		if (has_time_out(fd, SO_RCVTIMEO) || has_time_out(fd, SO_SNDTIMEO))
@@ -59,9 +59,8 @@ int socket_wait(int fd, short events, uint64_t left_ns)
 {
 	const struct timespec ts = {(time_t)(left_ns / 1000000000), (long)(left_ns % 1000000000)};
 	struct pollfd p = {.fd = fd, .events = events};
-	/* Ours: a cancellation point, as the call is that waits here, and one that goes on after a
-	 * signal of ours. */
-	int r = ppoll(&p, 1, left_ns == SOCKET_FOREVER ? NULL : &ts, NULL);
+	/* A cancellation point, as the call is that waits here. */
+	int r = wait_ppoll(&p, 1, left_ns == SOCKET_FOREVER ? NULL : &ts);
 
 	return r < 0 ? -errno : r;
 }

@@ -5,14 +5,12 @@
  * The kernel restarts calls on sockets only when they have no time-out, and a time-out begins anew with
  * each call.  Only after an interruption is the socket asked; before, a call looks at a coarse clock, which
  * is as exact as these time-outs are, and only in a process where some socket has one: most have none, and
- * there a call that receives is passed on by a jump.  What matters is not so much our few instructions: the
- * return of a frame more is mispredicted after each system call (15 ns of 19 on an AMD EPYC, where the
- * kernel empties the stack of return addresses).
+ * there a call that receives is plain: passed on and timed.
  *
  * A time-out that was set by other means (inherited beyond the first three descriptors, received from another
  * process) is learnt of when a call is interrupted: the handler has that one made again with the whole
  * time-out (preload/resume).  It can do so where it finds the number of the system call in the code of the C
- * library; a wrapper for which it does not is never a jump (recvfrom in glibc 2.36, all from 2.41 on).
+ * library; a wrapper for which it does not is never plain (recvfrom in glibc 2.36, all from 2.41 on).
  */
 #ifndef CPROF_PRELOAD_SOCKET_H
 #define CPROF_PRELOAD_SOCKET_H
@@ -27,26 +25,26 @@
  * false again. */
 extern _Atomic bool socket_timed;
 
-/* A wrapper that may be a jump, in a linker section. */
+/* A wrapper that may be plain, in a linker section. */
 struct socket_row {
 	void **real;
-	_Atomic bool *jumps; /* until socket_learn(): the kernel restarts the call */
+	_Atomic bool *plain; /* until socket_learn(): the kernel restarts the call */
 };
 
 /* Looks at the first three descriptors, which a program may inherit as sockets with a time-out, and lets
- * those wrappers be jumps that resume_knows().
+ * those wrappers be plain that resume_knows().
  * Context: own (start-up). */
 void socket_start(void);
 
-/* There is a socket with a time-out: no wrapper is a jump any more.
+/* There is a socket with a time-out: no wrapper is plain any more.
  * Context: signal. */
 void socket_learn(void);
 
 /* Context: wrapper. */
-static inline bool socket_jumps(const _Atomic bool *jumps)
+static inline bool socket_is_plain(const _Atomic bool *plain)
 {
 	/* Relaxed: a call that begins before the time-out is set is told from others by the handler. */
-	return __builtin_expect(atomic_load_explicit(jumps, memory_order_relaxed), 1);
+	return __builtin_expect(atomic_load_explicit(plain, memory_order_relaxed), 1);
 }
 
 /* setsockopt is about to be called.

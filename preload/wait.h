@@ -7,7 +7,8 @@
  * host's, has ended the system call with EINTR, the handler sets it back (preload/resume): then a signal
  * of the host's that comes a little later finds the call waiting again.  Where that cannot be done in a
  * handler it says so in the scope, and the wrapper calls again.  A host may leave by cancellation or
- * siglongjmp: the scope is then stale, and the next one replaces it.
+ * siglongjmp: the scope is then stale, and the next one replaces it.  The call is a wait as any other, however
+ * often it is made again: timed once, by preload/blocked, with whose struct this one begins.
  *
  * The handler must tell the call itself from a handler of the host on top of it: a signal frame is at
  * least 1000 bytes (red zone 128, siginfo and ucontext 440, FXSAVE 512), the frames of libc between a
@@ -22,83 +23,84 @@
 #include <sys/time.h>
 #include <time.h>
 
+#include "preload/blocked.h"
 #include "preload/clock.h"
 
 #define WAIT_REACH 1000u
 
-/*
- * A call that nobody interrupts should cost its program nothing that can be seen, and in a program at work
- * all that a wrapper touches has left the caches: so it touches little, this line, its own frame and its
- * own few lines of code, and neither errno nor a clock where it can be without.
- */
-struct wait;
-struct wait_scope {
-	struct wait *wait; /* of the wrapper that is under way, on its frame; NULL: none */
-	/* Written by the handler on this thread: the call has returned at a signal of ours, and no
-	 * signal of the host's was on its way. */
-	bool again;
-	int error; /* with again: errno before the call, which the call has not set yet */
-};
-extern __thread struct wait_scope wait_scope;
-
 /* What a wrapper keeps on its own frame. */
 struct wait {
-	struct wait *outer; /* the scope that this one is inside of */
-	uintptr_t check;    /* tells a live one from a stale one: wait_is_live() */
-	int nr;		    /* of the system call that waits; -1: not one that is set back */
-	bool whole;	    /* a part of what was asked for is to be gone on with */
-	uint64_t limit_ns;  /* relative time-out, 0: none that we must shorten */
-	uint64_t began_ns;  /* CLOCK_MONOTONIC, when limit_ns is set */
-	struct timespec ts; /* what is left, where the call takes a pointer */
+	struct blocked blocked; /* first; its check is that of the scope too: wait_is_live() */
+	struct wait *outer;	/* the scope that this one is inside of */
+	int nr;			/* of the system call that waits, or one of those below */
+	uint64_t limit_ns;	/* relative time-out, 0: none that we must shorten */
+	uint64_t began_ns;	/* CLOCK_MONOTONIC, when limit_ns is set */
+	struct timespec ts;	/* what is left, where the call takes a pointer */
 };
 
-#define WAIT_CHECK 0x636b706c656173edu /* any number that is no address */
+#define WAIT_BY_WRAPPER -1 /* not set back by the handler */
+#define WAIT_WHOLE	-2 /* nor is that, and a part of what was asked for is to be gone on with */
 
-#define WAIT_BEGIN(w, number)                                                                      \
-	do {                                                                                       \
-		(w).outer = wait_scope.wait;                                                       \
-		(w).nr = (number);                                                                 \
-		(w).whole = false;                                                                 \
-		(w).limit_ns = 0;                                                                  \
-		wait_scope.again = false;                                                          \
-		wait_scope.wait = &(w);                                                            \
-		(w).check = (uintptr_t) & (w) ^ WAIT_CHECK;                                        \
-		__asm__ volatile("" ::: "memory");                                                 \
-	} while (0)
+/* Opens a scope, for a call inside of a wait that is timed already. */
+static inline void wait_open(struct wait *w, int nr)
+{
+	w->outer = blocked_thread.scope.wait;
+	w->nr = nr;
+	w->limit_ns = 0;
+	blocked_thread.scope.again = false;
+	blocked_thread.scope.wait = w;
+	w->blocked.check = (uintptr_t)w ^ WAIT_CHECK;
+	__asm__ volatile("" ::: "memory");
+}
+
+/* The same, and a wait begins. */
+static inline void wait_begin(struct wait *w, int nr)
+{
+	blocked_thread.now = &w->blocked;
+	wait_open(w, nr);
+	w->blocked.began = clock_ticks();
+}
 
 /* A host that has jumped out of a wrapper leaves a scope whose frame is other code's by now. */
 static inline bool wait_is_live(const struct wait *w)
 {
-	return w->check == ((uintptr_t)w ^ WAIT_CHECK);
+	return w->blocked.check == ((uintptr_t)w ^ WAIT_CHECK);
 }
 
-static inline void wait_end(const struct wait *w)
+static inline void wait_close(const struct wait *w)
 {
 	__asm__ volatile("" ::: "memory");
-	wait_scope.again = false;
-	wait_scope.wait = w->outer;
+	blocked_thread.scope.again = false;
+	blocked_thread.scope.wait = w->outer;
 }
+
+/* The scope and the wait end; as blocked_end(). */
+#define wait_end(w, class, entry)                                                                  \
+	do {                                                                                       \
+		wait_close(w);                                                                     \
+		blocked_end(&(w)->blocked, class, entry);                                          \
+	} while (0)
 
 /* After a call that was interrupted: was it by us alone? */
 static inline bool wait_again(void)
 {
-	bool again = wait_scope.again;
+	bool again = blocked_thread.scope.again;
 
-	wait_scope.again = false;
+	blocked_thread.scope.again = false;
 	return again;
 }
 
 /* As above, for functions that return -1 and set errno, which a success leaves as it was. */
 static inline bool wait_eintr(long result)
 {
-	if (__builtin_expect(!wait_scope.again, 1) || result != -1 || errno != EINTR)
+	if (__builtin_expect(!blocked_thread.scope.again, 1) || result != -1 || errno != EINTR)
 		return false;
-	wait_scope.again = false;
-	errno = wait_scope.error;
+	blocked_thread.scope.again = false;
+	errno = blocked_thread.scope.error;
 	return true;
 }
 
-/* The same at the last tick: no rdtsc, 3 ns. */
+/* CLOCK_MONOTONIC at the last tick: no rdtsc, 3 ns. */
 static inline uint64_t wait_coarse_now(void)
 {
 	struct timespec now;
@@ -175,22 +177,33 @@ static inline void wait_left_tv(const struct wait *w, struct timeval *tv)
 	*tv = (struct timeval){(time_t)(us / 1000000), (suseconds_t)(us % 1000000)};
 }
 
+/* clock_nanosleep for all that sleep; entry: of the function that the host has called, which is what its wait is of.
+ * Returns an error number.
+ * Context: wrapper.  Locks: none.  In preload/wrap_wait. */
+int wait_sleep(clockid_t clock, int flags, const struct timespec *request, struct timespec *remain,
+	       const void *entry);
+
+/* ppoll for a wrapper that is inside of its wait: a cancellation point, which goes on after a signal of ours.
+ * Context: wrapper.  Locks: none.  In preload/wrap_wait. */
+struct pollfd;
+int wait_ppoll(struct pollfd *fds, unsigned long count, const struct timespec *timeout);
+
 /*
- * One row: INTERPOSE_WAIT(type, name, system call, parameters, arguments, limit, again).  `limit` runs
+ * One row: INTERPOSE_WAIT(type, name, class, system call, parameters, arguments, limit, again).  `limit` runs
  * before the call and `again` before each further one, with the scope as w; both may be (void)0.  errno
  * is what the real call left.
  */
-#define INTERPOSE_WAIT(type, name, number, params, args, limit, again)                             \
+#define INTERPOSE_WAIT(type, name, class, number, params, args, limit, again)                      \
 	INTERPOSE(type, name, params)                                                              \
 	{                                                                                          \
 		struct wait w;                                                                     \
 		type r;                                                                            \
                                                                                                    \
-		WAIT_BEGIN(w, number);                                                             \
+		wait_begin(&w, number);                                                            \
 		limit;                                                                             \
 		while (wait_eintr(r = REAL(name) args))                                            \
 			again;                                                                     \
-		wait_end(&w);                                                                      \
+		wait_end(&w, class, (const void *)real_##name);                                    \
 		return r;                                                                          \
 	}
 

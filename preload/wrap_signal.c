@@ -252,29 +252,37 @@ INTERPOSE(int, sigpending, (sigset_t * set))
 
 /* ---- waiting for signals ---- */
 
-INTERPOSE_WAIT(int, pause, SYS_pause, (void), (), (void)0, (void)0)
+INTERPOSE_WAIT(int, pause, WAIT_SIGNAL, SYS_pause, (void), (), (void)0, (void)0)
 
-#define SUSPEND(name)                                                                              \
-	INTERPOSE(int, name, (const sigset_t *mask))                                               \
-	{                                                                                          \
-		sigset_t room;                                                                     \
-		struct wait w;                                                                     \
-		bool was = mask_enter(&mask, &room);                                               \
-		int r;                                                                             \
-                                                                                                   \
-		WAIT_BEGIN(w, SYS_rt_sigsuspend);                                                  \
-		if (mask_deliver())                                                                \
-			r = -1, errno = EINTR;                                                     \
-		else                                                                               \
-			while (wait_eintr(r = REAL(name)(mask)))                                   \
-				;                                                                  \
-		wait_end(&w);                                                                      \
-		mask_set_hidden(was);                                                              \
-		return r;                                                                          \
-	}
-SUSPEND(sigsuspend)
+/* entry: of the function that the host has called. */
+static int suspend(const sigset_t *mask, __typeof__(sigsuspend) *real, const void *entry)
+{
+	sigset_t room;
+	struct wait w;
+	bool was = mask_enter(&mask, &room);
+	int r;
+
+	wait_begin(&w, SYS_rt_sigsuspend);
+	if (mask_deliver())
+		r = -1, errno = EINTR;
+	else
+		while (wait_eintr(r = real(mask)))
+			;
+	wait_end(&w, WAIT_SIGNAL, entry);
+	mask_set_hidden(was);
+	return r;
+}
+
+INTERPOSE(int, sigsuspend, (const sigset_t *mask))
+{
+	return suspend(mask, REAL(sigsuspend), (const void *)real_sigsuspend);
+}
+
 extern int __sigsuspend(const sigset_t *);
-SUSPEND(__sigsuspend)
+INTERPOSE(int, __sigsuspend, (const sigset_t *mask))
+{
+	return suspend(mask, REAL(__sigsuspend), (const void *)real___sigsuspend);
+}
 
 /* sigpause(mask) of 4.2BSD and sigpause(signo) of X/Open, by their names in libc. */
 extern int __xpg_sigpause(int);
@@ -293,7 +301,7 @@ INTERPOSE(int, __sigpause, (int signo_or_mask, int is_signo))
 	} else {
 		set.__val[0] = (unsigned)signo_or_mask;
 	}
-	return sigsuspend(&set);
+	return suspend(&set, REAL(sigsuspend), (const void *)REAL(__sigpause));
 }
 
 INTERPOSE(int, __xpg_sigpause, (int signo))
@@ -316,8 +324,12 @@ static int taken(int signo)
 	return signo;
 }
 
-/* sigtimedwait without SIGPROF; the host's own one comes from where it is kept. */
-INTERPOSE(int, sigtimedwait, (const sigset_t *set, siginfo_t *info, const struct timespec *timeout))
+INTERPOSE_ROW(sigtimedwait);
+
+/* sigtimedwait without SIGPROF; the host's own one comes from where it is kept.  patient: no signal of the host's ends
+ * it.  entry: of the function that the host has called. */
+static int take(const sigset_t *set, siginfo_t *info, const struct timespec *timeout, bool patient,
+		const void *entry)
 {
 	sigset_t room;
 	siginfo_t kept;
@@ -325,7 +337,7 @@ INTERPOSE(int, sigtimedwait, (const sigset_t *set, siginfo_t *info, const struct
 	int r;
 
 	/* For the host's own SIGPROF it must come back to here. */
-	WAIT_BEGIN(w, (mask_word(set) & MASK_PROF) ? -1 : SYS_rt_sigtimedwait);
+	wait_begin(&w, (mask_word(set) & MASK_PROF) ? WAIT_BY_WRAPPER : SYS_rt_sigtimedwait);
 	wait_limit_ts(&w, timeout);
 	for (;;) {
 		if ((mask_word(set) & MASK_PROF) && mask_take_deferred(&kept)) {
@@ -335,26 +347,28 @@ INTERPOSE(int, sigtimedwait, (const sigset_t *set, siginfo_t *info, const struct
 			break;
 		}
 		r = REAL(sigtimedwait)(mask_without(set, &room), info, timeout);
-		if (!wait_eintr(r))
+		if (!wait_eintr(r) && !(patient && r < 0 && errno == EINTR))
 			break;
 		wait_left_ts(&w, &timeout);
 	}
-	wait_end(&w);
+	wait_end(&w, WAIT_SIGNAL, entry);
 	return taken(r);
+}
+
+EXPORT int sigtimedwait(const sigset_t *set, siginfo_t *info, const struct timespec *timeout)
+{
+	return take(set, info, timeout, false, (const void *)REAL(sigtimedwait));
 }
 
 INTERPOSE(int, sigwaitinfo, (const sigset_t *set, siginfo_t *info))
 {
-	return sigtimedwait(set, info, NULL);
+	return take(set, info, NULL, false, (const void *)REAL(sigwaitinfo));
 }
 
 INTERPOSE(int, sigwait, (const sigset_t *set, int *ret_signo))
 {
-	int r;
+	int r = take(set, NULL, NULL, true, (const void *)REAL(sigwait));
 
-	do
-		r = sigtimedwait(set, NULL, NULL);
-	while (r < 0 && errno == EINTR);
 	if (r > 0)
 		*ret_signo = r;
 	return r > 0 ? 0 : errno;

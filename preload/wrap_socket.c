@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Calls on sockets with SO_RCVTIMEO or SO_SNDTIMEO: the kernel restarts them only when they have no
- * time-out, and the time-out begins anew with each call (preload/socket).  A row that receives is a jump
- * to the real function as long as no socket has a time-out and the handler can help; its other half, a function apart, so that the
- * compiler can make it one, opens a scope.
+ * time-out, and the time-out begins anew with each call (preload/socket).  A row that receives is timed and
+ * no more (preload/blocked) as long as no socket has a time-out and the handler can help; its other half, a function apart, so that
+ * the frame of the first stays small, opens a scope.
  */
 #include <poll.h>
 #include <sys/socket.h>
@@ -11,42 +11,48 @@
 #include <unistd.h>
 
 #include "core/sys.h"
-#include "preload/blocked.h"
 #include "preload/interpose.h"
 #include "preload/socket.h"
 #include "preload/wait.h"
 
-#define SOCKET_SCOPE(type, name, params, args, option, events)                                     \
-	static __attribute__((noinline)) type timed_##name params                                  \
+#define SOCKET_SCOPE(type, name, class, params, args, option, events)                              \
+	static __attribute__((noinline)) type scoped_##name params                                 \
 	{                                                                                          \
 		struct wait w;                                                                     \
 		type r;                                                                            \
                                                                                                    \
-		WAIT_BEGIN(w, -1);                                                                 \
+		wait_begin(&w, WAIT_BY_WRAPPER);                                                   \
 		socket_begin(&w);                                                                  \
 		while (wait_eintr(r = REAL(name) args) && socket_again(&w, fd, option, events))    \
 			;                                                                          \
-		wait_end(&w);                                                                      \
+		wait_end(&w, class, (const void *)real_##name);                                    \
 		return r;                                                                          \
 	}
 #define SOCKET_ROW(name)                                                                           \
 	INTERPOSE_ROW(name);                                                                       \
-	static _Atomic bool jumps_##name;                                                          \
+	static _Atomic bool plain_##name;                                                          \
 	__attribute__((section("cprof_socket"),                                                    \
 		       used)) static const struct socket_row socket_##name = {                     \
-		(void **)&real_##name, &jumps_##name}
-#define INTERPOSE_SOCKET(type, name, class, params, args, option, events)                          \
-	SOCKET_ROW(name);                                                                          \
-	SOCKET_SCOPE(type, name, params, args, option, events)                                     \
-	EXPORT type name params                                                                    \
-	{                                                                                          \
+		(void **)&real_##name, &plain_##name}
+/* A row is plain only when it is resolved: no REAL(). */
+#define SOCKET_PLAIN(type, name, class, args)                                                      \
+	do {                                                                                       \
 		struct blocked b;                                                                  \
 		type r;                                                                            \
                                                                                                    \
 		blocked_begin(&b);                                                                 \
-		r = socket_jumps(&jumps_##name) ? REAL(name) args : timed_##name args;             \
+		r = real_##name args;                                                              \
 		blocked_end(&b, class, (const void *)real_##name);                                 \
 		return r;                                                                          \
+	} while (0)
+#define INTERPOSE_SOCKET(type, name, class, params, args, option, events)                          \
+	SOCKET_ROW(name);                                                                          \
+	SOCKET_SCOPE(type, name, class, params, args, option, events)                              \
+	EXPORT type name params                                                                    \
+	{                                                                                          \
+		if (!socket_is_plain(&plain_##name))                                               \
+			return scoped_##name args;                                                 \
+		SOCKET_PLAIN(type, name, class, args);                                             \
 	}
 #define INTERPOSE_RECEIVE(type, name, class, params, args)                                         \
 	INTERPOSE_SOCKET(type, name, class, params, args, SO_RCVTIMEO, POLLIN)
@@ -74,19 +80,18 @@ INTERPOSE_SEND(int, sendmmsg, WAIT_NETWORK, (int fd, struct mmsghdr *m, unsigned
  * also a tick.  When that was ours alone, the rest follows; an error then is the next call's to find.
  * One that does not wait for all of it is one that receives, as above.
  */
-#define INTERPOSE_WHOLE(name, params, args, rest, how, waits, option, events)                      \
+#define INTERPOSE_WHOLE(name, class, params, args, rest, how, waits, option, events)               \
 	SOCKET_ROW(name);                                                                          \
 	static __attribute__((noinline)) ssize_t whole_##name params                               \
 	{                                                                                          \
 		struct wait w;                                                                     \
 		ssize_t r;                                                                         \
                                                                                                    \
-		WAIT_BEGIN(w, -1);                                                                 \
-		w.whole = true;                                                                    \
+		wait_begin(&w, WAIT_WHOLE);                                                        \
 		socket_begin(&w);                                                                  \
 		r = REAL(name) args;                                                               \
-		if (__builtin_expect(wait_scope.again, 0)) {                                       \
-			const int error = r < 0 ? wait_scope.error : errno;                        \
+		if (__builtin_expect(blocked_thread.scope.again, 0)) {                             \
+			const int error = r < 0 ? blocked_thread.scope.error : errno;              \
 			size_t done = 0;                                                           \
                                                                                                    \
 			for (;;) {                                                                 \
@@ -103,30 +108,31 @@ INTERPOSE_SEND(int, sendmmsg, WAIT_NETWORK, (int fd, struct mmsghdr *m, unsigned
 				r = (ssize_t)done;                                                 \
 			}                                                                          \
 		}                                                                                  \
-		wait_end(&w);                                                                      \
+		wait_end(&w, class, (const void *)real_##name);                                    \
 		return r;                                                                          \
 	}                                                                                          \
 	EXPORT ssize_t name params                                                                 \
 	{                                                                                          \
-		return !(waits) && socket_jumps(&jumps_##name) ? REAL(name) args                   \
-							       : whole_##name args;                \
+		if ((waits) || !socket_is_plain(&plain_##name))                                    \
+			return whole_##name args;                                                  \
+		SOCKET_PLAIN(ssize_t, name, class, args);                                          \
 	}
-INTERPOSE_WHOLE(write, (int fd, const void *buf, size_t n), (fd, buf, n),
+INTERPOSE_WHOLE(write, WAIT_IO, (int fd, const void *buf, size_t n), (fd, buf, n),
 		(fd, (const char *)buf + done, n - done), 0, true, SO_SNDTIMEO, POLLOUT)
-INTERPOSE_WHOLE(send, (int fd, const void *buf, size_t n, int flags), (fd, buf, n, flags),
-		(fd, (const char *)buf + done, n - done, flags), flags, !(flags & MSG_DONTWAIT),
-		SO_SNDTIMEO, POLLOUT)
-INTERPOSE_WHOLE(recv, (int fd, void *buf, size_t n, int flags), (fd, buf, n, flags),
+INTERPOSE_WHOLE(send, WAIT_NETWORK, (int fd, const void *buf, size_t n, int flags),
+		(fd, buf, n, flags), (fd, (const char *)buf + done, n - done, flags), flags,
+		!(flags & MSG_DONTWAIT), SO_SNDTIMEO, POLLOUT)
+INTERPOSE_WHOLE(recv, WAIT_NETWORK, (int fd, void *buf, size_t n, int flags), (fd, buf, n, flags),
 		(fd, (char *)buf + done, n - done, flags), flags,
 		(flags & MSG_WAITALL) && !(flags & MSG_PEEK), SO_RCVTIMEO, POLLIN)
 
-INTERPOSE_WHOLE(sendto,
+INTERPOSE_WHOLE(sendto, WAIT_NETWORK,
 		(int fd, const void *buf, size_t n, int flags, const struct sockaddr *to,
 		 socklen_t size),
 		(fd, buf, n, flags, to, size),
 		(fd, (const char *)buf + done, n - done, flags, to, size), flags,
 		!(flags & MSG_DONTWAIT), SO_SNDTIMEO, POLLOUT)
-INTERPOSE_WHOLE(recvfrom,
+INTERPOSE_WHOLE(recvfrom, WAIT_NETWORK,
 		(int fd, void *buf, size_t n, int flags, struct sockaddr *from, socklen_t *size),
 		(fd, buf, n, flags, from, size),
 		(fd, (char *)buf + done, n - done, flags, from, size), flags,
@@ -178,15 +184,14 @@ INTERPOSE(ssize_t, writev, (int fd, const struct iovec *v, int count))
 	struct wait w;
 	ssize_t r;
 
-	WAIT_BEGIN(w, -1);
-	w.whole = true;
+	wait_begin(&w, WAIT_WHOLE);
 	socket_begin(&w);
 	while (wait_eintr(r = REAL(writev)(fd, v, count)) &&
 	       socket_again(&w, fd, SO_SNDTIMEO, POLLOUT))
 		;
-	if (__builtin_expect(wait_scope.again, 0) && r > 0)
+	if (__builtin_expect(blocked_thread.scope.again, 0) && r > 0)
 		r = send_rest(&w, fd, v, (size_t)count, r, 0, NULL, REAL(writev));
-	wait_end(&w);
+	wait_end(&w, WAIT_IO, (const void *)real_writev);
 	return r;
 }
 
@@ -195,16 +200,15 @@ INTERPOSE(ssize_t, sendmsg, (int fd, const struct msghdr *m, int flags))
 	struct wait w;
 	ssize_t r;
 
-	WAIT_BEGIN(w, -1);
-	w.whole = true;
+	wait_begin(&w, WAIT_WHOLE);
 	socket_begin(&w);
 	while (wait_eintr(r = REAL(sendmsg)(fd, m, flags)) &&
 	       socket_again(&w, fd, SO_SNDTIMEO, POLLOUT))
 		;
 	/* Without its address and control data: they have gone with the first part. */
-	if (__builtin_expect(wait_scope.again, 0) && r > 0)
+	if (__builtin_expect(blocked_thread.scope.again, 0) && r > 0)
 		r = send_rest(&w, fd, m->msg_iov, m->msg_iovlen, r, flags, REAL(sendmsg), NULL);
-	wait_end(&w);
+	wait_end(&w, WAIT_NETWORK, (const void *)real_sendmsg);
 	return r;
 }
 
@@ -254,12 +258,12 @@ INTERPOSE(int, connect, (int fd, const struct sockaddr *to, socklen_t size))
 	struct wait w;
 	int r;
 
-	WAIT_BEGIN(w, -1);
+	wait_begin(&w, WAIT_BY_WRAPPER);
 	socket_begin(&w);
 	r = REAL(connect)(fd, to, size);
 	while (wait_eintr(r))
 		r = connect_again(&w, fd, to, size, REAL(connect));
-	wait_end(&w);
+	wait_end(&w, WAIT_NETWORK, (const void *)real_connect);
 	return r;
 }
 

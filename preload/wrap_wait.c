@@ -20,15 +20,15 @@
 
 /* ---- descriptors ---- */
 
-INTERPOSE_WAIT(int, poll, SYS_poll, (struct pollfd * fds, nfds_t count, int timeout),
+INTERPOSE_WAIT(int, poll, WAIT_POLL, SYS_poll, (struct pollfd * fds, nfds_t count, int timeout),
 	       (fds, count, timeout), wait_limit_ms(&w, timeout), wait_left_ms(&w, &timeout))
 
-INTERPOSE_WAIT(int, epoll_wait, SYS_epoll_wait,
+INTERPOSE_WAIT(int, epoll_wait, WAIT_POLL, SYS_epoll_wait,
 	       (int fd, struct epoll_event *events, int count, int timeout),
 	       (fd, events, count, timeout), wait_limit_ms(&w, timeout), wait_left_ms(&w, &timeout))
 
 /* The kernel shortens *timeout, but not by the time that our handler took. */
-INTERPOSE_WAIT(int, select, SYS_pselect6,
+INTERPOSE_WAIT(int, select, WAIT_POLL, SYS_pselect6,
 	       (int count, fd_set *r_set, fd_set *w_set, fd_set *x_set, struct timeval *timeout),
 	       (count, r_set, w_set, x_set, timeout), wait_limit_tv(&w, timeout),
 	       wait_left_tv(&w, timeout))
@@ -42,14 +42,14 @@ INTERPOSE_WAIT(int, select, SYS_pselect6,
 		bool was = mask_enter(&mask, &room);                                               \
 		int r;                                                                             \
                                                                                                    \
-		WAIT_BEGIN(w, number);                                                             \
+		wait_begin(&w, number);                                                            \
 		limit;                                                                             \
 		if (mask_deliver())                                                                \
 			r = -1, errno = EINTR;                                                     \
 		else                                                                               \
 			while (wait_eintr(r = REAL(name) args))                                    \
 				again;                                                             \
-		wait_end(&w);                                                                      \
+		wait_end(&w, WAIT_POLL, (const void *)real_##name);                                \
 		mask_set_hidden(was);                                                              \
 		return r;                                                                          \
 	}
@@ -77,6 +77,19 @@ INTERPOSE_WAIT_MASKED(epoll_pwait2, SYS_epoll_pwait2,
 		       const struct timespec *timeout, const sigset_t *mask),
 		      (fd, events, count, timeout, mask), wait_limit_ts(&w, timeout),
 		      wait_left_ts(&w, &timeout))
+
+int wait_ppoll(struct pollfd *fds, unsigned long count, const struct timespec *timeout)
+{
+	struct wait w;
+	int r;
+
+	wait_open(&w, SYS_ppoll);
+	wait_limit_ts(&w, timeout);
+	while (wait_eintr(r = REAL(ppoll)(fds, count, timeout, NULL)))
+		wait_left_ts(&w, &timeout);
+	wait_close(&w);
+	return r;
+}
 
 /* The forms of -D_FORTIFY_SOURCE check the size of the array and call the others inside libc. */
 extern int __poll_chk(struct pollfd *, nfds_t, int, size_t);
@@ -106,16 +119,18 @@ static bool is_wall(clockid_t clock)
 	       clock == CLOCK_TAI;
 }
 
-/* Returns an error number and not -1.  What is left is asked for, whether or not the caller does. */
-INTERPOSE(int, clock_nanosleep,
-	  (clockid_t clock, int flags, const struct timespec *request, struct timespec *remain))
+INTERPOSE_ROW(clock_nanosleep);
+
+/* What is left is asked for, whether or not the caller does. */
+int wait_sleep(clockid_t clock, int flags, const struct timespec *request, struct timespec *remain,
+	       const void *entry)
 {
 	const bool absolute = (flags & TIMER_ABSTIME) != 0;
 	struct timespec left = {0, 0};
 	struct wait w;
 	int r;
 
-	WAIT_BEGIN(w, SYS_clock_nanosleep);
+	wait_begin(&w, SYS_clock_nanosleep);
 	if (!absolute && is_wall(clock))
 		wait_limit_ts(&w, request);
 	while ((r = REAL(clock_nanosleep)(clock, flags, request, &left)) == EINTR && wait_again()) {
@@ -126,15 +141,21 @@ INTERPOSE(int, clock_nanosleep,
 			request = &w.ts;
 		}
 	}
-	wait_end(&w);
+	wait_end(&w, WAIT_SLEEP, entry);
 	if (r == EINTR && remain && !absolute)
 		*remain = left;
 	return r;
 }
 
+EXPORT int clock_nanosleep(clockid_t clock, int flags, const struct timespec *request,
+			   struct timespec *remain)
+{
+	return wait_sleep(clock, flags, request, remain, (const void *)REAL(clock_nanosleep));
+}
+
 INTERPOSE(int, nanosleep, (const struct timespec *request, struct timespec *remain))
 {
-	int r = clock_nanosleep(CLOCK_REALTIME, 0, request, remain);
+	int r = wait_sleep(CLOCK_REALTIME, 0, request, remain, (const void *)REAL(nanosleep));
 
 	if (r)
 		errno = r;
@@ -144,8 +165,11 @@ INTERPOSE(int, nanosleep, (const struct timespec *request, struct timespec *rema
 INTERPOSE(int, usleep, (useconds_t us))
 {
 	const struct timespec ts = {us / 1000000, us % 1000000 * 1000L};
+	int r = wait_sleep(CLOCK_REALTIME, 0, &ts, NULL, (const void *)REAL(usleep));
 
-	return nanosleep(&ts, NULL);
+	if (r)
+		errno = r;
+	return r ? -1 : 0;
 }
 
 INTERPOSE(unsigned, sleep, (unsigned seconds))
@@ -153,31 +177,34 @@ INTERPOSE(unsigned, sleep, (unsigned seconds))
 	struct timespec ts = {seconds, 0};
 
 	/* errno stays when it succeeds, as in libc. */
-	return clock_nanosleep(CLOCK_REALTIME, 0, &ts, &ts) ? (errno = EINTR, (unsigned)ts.tv_sec)
-							    : 0;
+	if (!wait_sleep(CLOCK_REALTIME, 0, &ts, &ts, (const void *)REAL(sleep)))
+		return 0;
+	errno = EINTR;
+	return (unsigned)ts.tv_sec;
 }
 
 INTERPOSE(int, thrd_sleep, (const struct timespec *request, struct timespec *remain))
 {
-	int r = clock_nanosleep(CLOCK_REALTIME, 0, request, remain);
+	int r = wait_sleep(CLOCK_REALTIME, 0, request, remain, (const void *)REAL(thrd_sleep));
 
 	return r == 0 ? 0 : r == EINTR ? -1 : -2;
 }
 
 /* ---- semaphores, messages ---- */
 
-INTERPOSE_WAIT(int, sem_timedwait, SYS_futex, (sem_t * sem, const struct timespec *until),
-	       (sem, until), (void)0, (void)0)
-INTERPOSE_WAIT(int, sem_clockwait, SYS_futex,
+INTERPOSE_WAIT(int, sem_timedwait, WAIT_SEMAPHORE, SYS_futex,
+	       (sem_t * sem, const struct timespec *until), (sem, until), (void)0, (void)0)
+INTERPOSE_WAIT(int, sem_clockwait, WAIT_SEMAPHORE, SYS_futex,
 	       (sem_t * sem, clockid_t clock, const struct timespec *until), (sem, clock, until),
 	       (void)0, (void)0)
-INTERPOSE_WAIT(int, semop, SYS_semop, (int id, struct sembuf *ops, size_t count), (id, ops, count),
-	       (void)0, (void)0)
-INTERPOSE_WAIT(int, semtimedop, SYS_semtimedop,
+INTERPOSE_WAIT(int, semop, WAIT_IPC, SYS_semop, (int id, struct sembuf *ops, size_t count),
+	       (id, ops, count), (void)0, (void)0)
+INTERPOSE_WAIT(int, semtimedop, WAIT_IPC, SYS_semtimedop,
 	       (int id, struct sembuf *ops, size_t count, const struct timespec *timeout),
 	       (id, ops, count, timeout), wait_limit_ts(&w, timeout), wait_left_ts(&w, &timeout))
-INTERPOSE_WAIT(ssize_t, msgrcv, SYS_msgrcv,
+INTERPOSE_WAIT(ssize_t, msgrcv, WAIT_IPC, SYS_msgrcv,
 	       (int id, void *message, size_t bytes, long type, int flags),
 	       (id, message, bytes, type, flags), (void)0, (void)0)
-INTERPOSE_WAIT(int, msgsnd, SYS_msgsnd, (int id, const void *message, size_t bytes, int flags),
-	       (id, message, bytes, flags), (void)0, (void)0)
+INTERPOSE_WAIT(int, msgsnd, WAIT_IPC, SYS_msgsnd,
+	       (int id, const void *message, size_t bytes, int flags), (id, message, bytes, flags),
+	       (void)0, (void)0)
