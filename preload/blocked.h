@@ -45,17 +45,23 @@ static inline void blocked_begin(struct blocked *b)
  * Context: wrapper.  Allocates: store.  Locks: none. */
 void blocked_look(uint64_t ticks, enum wait_class class, const void *entry);
 
-/* entry: of the real function that the host has called.  Keeps errno.
+/* now: clock_ticks().  entry: of the real function that the host has called.  Keeps errno.
  * Context: wrapper.  Allocates: store.  Locks: none. */
-static inline void blocked_end(const struct blocked *b, enum wait_class class, const void *entry)
+static inline void blocked_end_at(const struct blocked *b, uint64_t now, enum wait_class class,
+				  const void *entry)
 {
-	uint64_t ticks = clock_ticks() - b->began;
+	uint64_t ticks = now - b->began;
 
 	blocked_thread.now = NULL;
 	if (__builtin_expect((int64_t)ticks < blocked_thread.waits.left, 1))
 		blocked_thread.waits.left -= (int64_t)ticks;
 	else
 		blocked_look(ticks, class, entry);
+}
+
+static inline void blocked_end(const struct blocked *b, enum wait_class class, const void *entry)
+{
+	blocked_end_at(b, clock_ticks(), class, entry);
 }
 
 /* The calling thread is about to release a lock for which others have waited, so many ticks all together.  As above.
