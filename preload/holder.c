@@ -42,9 +42,14 @@ void holder_wait_end(const struct blocked *b, enum wait_class class, const void 
 
 void holder_release(const void *lock, enum wait_class class, const void *entry)
 {
+	const uintptr_t here = (uintptr_t)__builtin_frame_address(0);
 	unsigned waiters;
-	uint64_t delay = contention_release(lock, clock_ticks(), &waiters);
+	uint64_t delay;
 
+	/* Left by longjmp, from a frame that is below ours: or a thread would be charged for its own ghost. */
+	if (mine.wait && (uintptr_t)mine.wait < here)
+		end_older(clock_ticks());
+	delay = contention_release(lock, clock_ticks(), &waiters);
 	if (delay)
 		blocked_charge(delay, class, entry);
 }

@@ -129,6 +129,7 @@ static void leave_child(void)
 	recorder_after_fork();
 	heap_after_fork();
 	blocked_after_fork();
+	contention_after_fork();
 	dump_after_fork();
 	thread_set_self(NULL);
 	actions_give_back();

@@ -46,9 +46,12 @@ def main():
         others = sum(v[1] for (k, _, c), v in got.items() if k == "mutex" and c == caller + "_waits")
         claim(guilty >= 0.97 * (guilty + others) > 0, "mutex_%s_is_the_holder_s" % caller,
               "%.3f ms are its own, %.3f the waiters'" % (guilty / 1e6, others / 1e6))
-    for caller in ("recursive_inner", "outlasts"):
+    for caller in ("recursive_inner", "outlasts", "ghost_releases"):
         charged = sum(v[1] for (k, _, c), v in got.items() if k == "mutex" and c == caller)
         claim(charged == 0, "mutex_%s_is_not_charged" % caller, "%.3f ms" % (charged / 1e6))
+    for caller in ("ghost", "cancelled"):
+        waits = [k for k in got if k[0] == "block" and k[2] == caller and k[1].startswith("pthread_mutex")]
+        claim(not waits, "block_%s_has_no_wait_without_an_end" % caller, waits)
     unheld = {k for k in got if k[0] == "mutex" and not k[1].startswith(("pthread_mutex_unlock", "mtx_unlock", "pthread_rwlock_unlock",
                                                                          "pthread_spin_unlock", "pthread_cond_", "cnd_"))}
     claim(not unheld, "mutex_has_releases_only", unheld)

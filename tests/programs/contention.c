@@ -8,6 +8,8 @@
 #include <linux/futex.h>
 #include <pthread.h>
 #include <semaphore.h>
+#include <setjmp.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -554,6 +556,74 @@ static __attribute__((noinline)) void outlasts(void)
 	must(pthread_mutex_unlock(&mutex));
 }
 
+/* ---- 14: out of a wait by siglongjmp, and by cancellation ---- */
+
+static sigjmp_buf out;
+
+static void jump_out(int signo)
+{
+	(void)signo;
+	siglongjmp(out, 1);
+}
+
+static __attribute__((noinline)) void ghost_waits(void)
+{
+	long start = now();
+
+	must(pthread_mutex_lock(&adaptive));
+	expect("block", "pthread_mutex_lock", "ghost_waits", 1, now() - start);
+	must(pthread_mutex_unlock(&adaptive));
+}
+
+static __attribute__((noinline)) void *ghost(void *unused)
+{
+	atomic_fetch_add(&coming, 1);
+	if (sigsetjmp(out, 1) == 0) {
+		must(pthread_mutex_lock(&mutex));
+		exit(3);
+	}
+	ghost_waits();
+	atomic_fetch_add(&coming, 1);
+	return unused;
+}
+
+static __attribute__((noinline)) void *cancelled(void *unused)
+{
+	pthread_setcanceltype(PTHREAD_CANCEL_ASYNCHRONOUS, NULL);
+	atomic_fetch_add(&coming, 1);
+	must(pthread_mutex_lock(&mutex));
+	return unused;
+}
+
+static __attribute__((noinline)) void ghost_releases(void)
+{
+	must(pthread_mutex_unlock(&mutex));
+}
+
+static void ghosts(void)
+{
+	struct sigaction action = {.sa_handler = jump_out};
+	pthread_t thread[2];
+	void *result;
+
+	begin_run();
+	sigaction(SIGUSR1, &action, NULL);
+	must(pthread_mutex_lock(&mutex));
+	must(pthread_mutex_lock(&adaptive));
+	must(pthread_create(&thread[0], NULL, ghost, NULL));
+	must(pthread_create(&thread[1], NULL, cancelled, NULL));
+	meet(2);
+	pthread_kill(thread[0], SIGUSR1);
+	pthread_cancel(thread[1]);
+	must(pthread_join(thread[1], &result));
+	if (result != PTHREAD_CANCELED)
+		exit(3);
+	sleep_ms(HELD);
+	must(pthread_mutex_unlock(&adaptive));
+	must(pthread_join(thread[0], NULL));
+	ghost_releases();
+}
+
 int main(void)
 {
 	must(pthread_spin_init(&spin, 0));
@@ -590,6 +660,7 @@ int main(void)
 	own();
 	twice();
 	outlasts();
+	ghosts();
 	for (int i = 0; i < line_count; i++)
 		printf("%s %s %s %ld %ld\n", lines[i].kind, lines[i].leaf, lines[i].caller,
 		       lines[i].count, lines[i].ns);
