@@ -21,6 +21,7 @@
 #include "cli/orphan.h"
 #include "core/sys.h"
 #include "core/text.h"
+#include "output/file_kind.h"
 
 #define COLUMN 12
 
@@ -163,8 +164,8 @@ static void show_dump(const struct store_header *h, const char *root)
 	if (d->complete_realtime_ns)
 		line("last dump:", "%s, %s", human_time(d->complete_realtime_ns, at),
 		     human_bytes(d->bytes, size));
-	for (unsigned kind = KIND_NONE + 1; kind < KIND_COUNT; kind++)
-		if (orphan_dump_path(h, d, (enum store_kind)kind, path, sizeof path))
+	for (enum store_kind k = KIND_NONE; (k = file_kind_next(k, KIND_ALL)) != KIND_NONE;)
+		if (orphan_dump_path(h, d, k, path, sizeof path))
 			line("", "%s%s", root, path);
 	if (d->result < 0)
 		line("failed dump:", "%s: %s", human_time(d->ended_realtime_ns, at), d->problem);

@@ -101,11 +101,11 @@ static void add_rows(struct store *s)
 	for (unsigned i = 0; i < STORE_DEPTH_MAX; i++)
 		frames[i] = code[i * 7 % n];
 	for (unsigned i = 0; i < n; i++) {
-		uint64_t values[] = {i + 1, (i + 1) * 10000000};
+		uint64_t values[] = {i + 1, (i + 1) * 10000000, i % 4 * 10000000};
 
 		store_add(s, KIND_CPU, frames + i, 1 + i % 5, i % 3 ? 0 : 1000 + i, values);
 	}
-	store_add(s, KIND_CPU, frames, STORE_DEPTH_MAX, 0, (uint64_t[]){1, 10000000});
+	store_add(s, KIND_CPU, frames, STORE_DEPTH_MAX, 0, (uint64_t[]){1, 10000000, 0});
 }
 
 static void make_store(void)

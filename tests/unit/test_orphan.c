@@ -30,7 +30,7 @@ static void begin(void)
 		.settings = "cpu.hz=100\n",
 		.pid_ns = process_pid_ns(),
 	};
-	const uint64_t frames[] = {FRAME(FRAME_NO_MODULE, 1)}, values[] = {3, 30000000};
+	const uint64_t frames[] = {FRAME(FRAME_NO_MODULE, 1)}, values[] = {3, 30000000, 0};
 	int rc;
 
 	process_boot_id(w.boot_id);
