@@ -110,6 +110,9 @@ unit: $(patsubst tests/unit/%.c,$(B)/unit/%,$(UNIT))
 # The strict decoder of the conformance test.
 $(B)/rawprof: $(call obj,tests/support/rawprof.c tests/support/rawprof_check.c tests/support/rawprof_read.c) $(GEN_O) $(B)/vendor.o $(BASE_O)
 	$(CC) -o $@ $^ $(LDFLAGS) -lz
+# And what writes files of waits that are known to the nanosecond.
+$(B)/contention: $(call obj,tests/conformance/contention.c tests/support/storebuild.c) $(BASE_O) $(B)/vendor.o
+	$(CC) -o $@ $^ $(LDFLAGS) -lz
 
 # Victims are built as a distribution builds: optimised, no frame pointers, with symbols.
 $(B)/programs/%: tests/programs/%.c
@@ -167,7 +170,7 @@ demo:
 	@B=$(B) tests/demo
 check:
 	@tests/support/need $(NEED_BUILD) $(NEED_DEMO) $(NEED_CHECK)
-	@$(MAKE) -s -j2 --no-print-directory all unit programs oracle $(B)/rawprof
+	@$(MAKE) -s -j2 --no-print-directory all unit programs oracle $(B)/rawprof $(B)/contention
 	@B=$(B) tests/check # which makes the other builds
 lint: $(B)/libcprof.so
 	B=$(B) tests/check lint
