@@ -64,9 +64,9 @@ static inline void blocked_begin(struct blocked *b)
 void blocked_look(uint64_t ticks, enum wait_class class, const void *entry);
 
 /* Ends a wait: true when that is all, else it was so many ticks, for blocked_look(). */
-static inline bool blocked_passes(const struct blocked *b, uint64_t *ret_ticks)
+static inline bool blocked_passes(const struct blocked *b, uint64_t now, uint64_t *ret_ticks)
 {
-	*ret_ticks = clock_ticks() - b->began;
+	*ret_ticks = now - b->began;
 	blocked_thread.now = NULL;
 	if (__builtin_expect((int64_t)*ret_ticks >= blocked_thread.waits.left, 0))
 		return false;
@@ -74,16 +74,17 @@ static inline bool blocked_passes(const struct blocked *b, uint64_t *ret_ticks)
 	return true;
 }
 
-/* entry: of the real function that the host has called; a macro, so that it is loaded only when it is wanted.  Keeps
- * errno.
+/* now: clock_ticks().  entry: of the real function that the host has called; these are macros, so that it is loaded
+ * only when it is wanted.  Keeps errno.
  * Context: wrapper.  Allocates: store.  Locks: none. */
-#define blocked_end(b, class, entry)                                                               \
+#define blocked_end_at(b, now, class, entry)                                                       \
 	do {                                                                                       \
 		uint64_t blocked_ticks;                                                            \
                                                                                                    \
-		if (!blocked_passes(b, &blocked_ticks))                                            \
+		if (!blocked_passes(b, now, &blocked_ticks))                                       \
 			blocked_look(blocked_ticks, class, entry);                                 \
 	} while (0)
+#define blocked_end(b, class, entry) blocked_end_at(b, clock_ticks(), class, entry)
 
 /* The calling thread is about to release a lock for which others have waited, so many ticks all together.  As above.
  * Context: wrapper.  Allocates: store.  Locks: none. */
