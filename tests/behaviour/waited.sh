@@ -1,0 +1,23 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# Every call that waits is in the block profile once, for the time that it took, by the name that the program called.
+. tests/support/lib.sh
+export CPROF_FOLLOW_FORK=no
+# run NAME MS OPTION=VALUE...
+run() {
+	local name=$1 ms=$2
+	shift 2
+	fresh "$name"
+	env "$@" LD_PRELOAD="$LIB" "$B/programs/waited" "$ms" > "$scratch/said" 2> "$scratch/err"
+	claim "waited_${name}_ends_as_without_us" "status $?, $(head -3 "$scratch/err")" test $? = 0 -a ! -s "$scratch/err"
+}
+last() { ls -v "$out"/*.block.*.pb.gz 2> /dev/null | tail -1; }
+run all 20 CPROF_BLOCK_THRESHOLD=1 CPROF_BLOCK_IDLE=yes
+python3 tests/behaviour/waited.py "$scratch/said" "$(last)" || failed=1
+run busy 3 CPROF_BLOCK_THRESHOLD=1
+python3 tests/behaviour/waited.py "$scratch/said" "$(last)" without-idle || failed=1
+run none 2 CPROF_BLOCK_THRESHOLD=0 CPROF_BLOCK_IDLE=yes CPROF_CPU_ENABLED=no
+claim waited_no_threshold_no_profile "$(last)" test -z "$(last)"
+waits=$($PROFILE stacks "$out"/*.pb.gz | grep -cE '(by|raw|dumped|after)_[a-z_]*;')
+claim waited_no_threshold_no_waits "$waits stacks" test "$waits" = 0
+finish
