@@ -146,7 +146,7 @@ $(B)/bench/alloc: tests/bench/alloc.c
 $(B)/bench/forward.so: tests/bench/forward.c
 	@mkdir -p $(@D)
 	gcc -O2 -fno-builtin -D_GNU_SOURCE -Wall -shared -fPIC -Wl,-z,now -o $@ $<
-BENCH_BUILT := $(addprefix $(B)/bench/,empty.so forward.so forward_again.so forward_lock.so forward_lock_again.so spawn calls pairs launch load pingpong rec alloc)
+BENCH_BUILT := $(addprefix $(B)/bench/,empty.so forward.so forward_again.so forward_lock.so forward_lock_again.so forward_call.so spawn calls pairs launch load pingpong rec alloc)
 
 include tests/oracle/oracle.mk
 include tests/fuzz/fuzz.mk

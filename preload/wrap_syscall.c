@@ -199,7 +199,7 @@ static enum how how_of(long nr, const long *a)
 	}
 }
 
-/* One that is in the table, or comes before our constructor. */
+/* One that may be in the table, or comes before our constructor. */
 static __attribute__((noinline)) long known_syscall(long nr, long a, long b, long c, long d, long e,
 						    long f)
 {
@@ -228,7 +228,8 @@ extern long every_syscall(long nr, long a, long b, long c, long d, long e,
 			  long f) __asm__("syscall");
 EXPORT long every_syscall(long nr, long a, long b, long c, long d, long e, long f)
 {
-	if (__builtin_expect(((unsigned long)nr < CALLS && call_of[nr].how) || !real_syscall, 0))
+	/* A number beyond the table is only looked at a second time. */
+	if (__builtin_expect(call_of[(unsigned long)nr % CALLS].how || !real_syscall, 0))
 		return known_syscall(nr, a, b, c, d, e, f);
 	return real_syscall(nr, a, b, c, d, e, f);
 }
