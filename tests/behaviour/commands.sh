@@ -4,7 +4,8 @@
 . tests/support/lib.sh
 C=$B/cprof
 unset LD_PRELOAD CPROF_OUTPUT_DIR CPROF_STORE_DIR
-export CPROF_HEAP_SAMPLE_BYTES=0 # one file for each dump; leaks.sh has them all
+# One file for each dump; leaks.sh has them all.
+export CPROF_HEAP_SAMPLE_BYTES=0 CPROF_BLOCK_THRESHOLD=0 CPROF_MUTEX_FRACTION=0
 pids=
 trap 'for p in $pids; do kill -9 $p; wait $p; done 2> /dev/null; rm -rf "$scratch"' EXIT
 
