@@ -88,7 +88,10 @@ void blocked_look(uint64_t ticks, enum wait_class class, const void *entry)
 		return;
 	}
 	rate = clock_rate_now();
-	if (is_sample(&t->waits, &rate, ticks, &weight) && record_is_on())
+	if (!is_sample(&t->waits, &rate, ticks, &weight) || class == WAIT_NO_CLASS ||
+	    blocked_is_inside((uintptr_t)__builtin_frame_address(0)))
+		return;
+	if (record_is_on())
 		record(kind_of[class], class, entry, &weight, rate.now_ns);
 }
 
@@ -118,7 +121,8 @@ void blocked_charge(uint64_t ticks, enum wait_class class, const void *entry)
 void blocked_after_fork(void)
 {
 	/* Random numbers of its own, as the heap's. */
-	blocked_thread = (struct blocked_thread){.now = blocked_thread.now};
+	blocked_thread =
+		(struct blocked_thread){.now = blocked_thread.now, .around = blocked_thread.around};
 	if (!host.on)
 		state = OFF;
 }

@@ -28,7 +28,8 @@ struct blocked {
 struct blocked_thread {
 	struct stretch waits;	/* in ticks; left is 0 at first, so that its first wait comes by */
 	struct stretch charges; /* to this thread as a holder */
-	const struct blocked *now; /* the wait that is under way, perhaps stale; NULL: none */
+	const struct blocked *now;    /* the wait that is under way, perhaps stale; NULL: none */
+	const struct blocked *around; /* a call whose time has that of the waits in it; as now */
 };
 extern __thread struct blocked_thread blocked_thread
 	__attribute__((tls_model("initial-exec"), visibility("hidden")));
@@ -41,21 +42,77 @@ static inline void blocked_begin(struct blocked *b)
 	b->began = clock_ticks();
 }
 
-/* A wait of so many ticks, at least as long as blocked_thread.waits.left.
+/* A wait of so many ticks, at least as long as blocked_thread.waits.left.  WAIT_NO_CLASS: it was none after all, and only
+ * takes its place on the line.
  * Context: wrapper.  Allocates: store.  Locks: none. */
 void blocked_look(uint64_t ticks, enum wait_class class, const void *entry);
+
+/* The first half of blocked_end(), for who knows the class only when he has looked: false when blocked_look() is to be called
+ * with these ticks.
+ * Context: wrapper.  Allocates: no.  Locks: none. */
+static inline bool blocked_is_over(const struct blocked *b, uint64_t *ret_ticks)
+{
+	uint64_t ticks = clock_ticks() - b->began;
+
+	blocked_thread.now = NULL;
+	*ret_ticks = ticks;
+	if (__builtin_expect((int64_t)ticks >= blocked_thread.waits.left, 0))
+		return false;
+	blocked_thread.waits.left -= (int64_t)ticks;
+	return true;
+}
 
 /* entry: of the real function that the host has called.  Keeps errno.
  * Context: wrapper.  Allocates: store.  Locks: none. */
 static inline void blocked_end(const struct blocked *b, enum wait_class class, const void *entry)
 {
-	uint64_t ticks = clock_ticks() - b->began;
+	uint64_t ticks;
 
-	blocked_thread.now = NULL;
-	if (__builtin_expect((int64_t)ticks < blocked_thread.waits.left, 1))
-		blocked_thread.waits.left -= (int64_t)ticks;
-	else
+	if (!blocked_is_over(b, &ticks))
 		blocked_look(ticks, class, entry);
+}
+
+/* It was no wait: nothing had to be waited for.
+ * Context: wrapper.  Allocates: no.  Locks: none. */
+static inline void blocked_drop(void)
+{
+	blocked_thread.now = NULL;
+}
+
+/* Is it that of a frame that is still there, with sp below it? */
+static inline bool blocked_is_live(const struct blocked *b, uintptr_t sp)
+{
+	return b && sp < (uintptr_t)b && b->check == ((uintptr_t)b ^ BLOCKED_CHECK);
+}
+
+/*
+ * A call in which code of others runs that waits by calls which have wrappers: its time has theirs, so they are no waits of
+ * their own.  False when it is itself in such a call.  The pointer may be stale, and then other waits would be missed for as
+ * long as nothing overwrites what it points to: so it is believed only so far down the stack (a resolver's buffers are 64 KiB).
+ */
+#define BLOCKED_REACH 262144u
+
+static inline bool blocked_is_inside(uintptr_t sp)
+{
+	const struct blocked *b = blocked_thread.around;
+
+	return blocked_is_live(b, sp) && (uintptr_t)b - sp < BLOCKED_REACH;
+}
+
+static inline bool blocked_begin_around(struct blocked *b)
+{
+	if (blocked_is_inside((uintptr_t)b))
+		return false;
+	blocked_thread.around = b;
+	blocked_begin(b);
+	return true;
+}
+
+static inline void blocked_end_around(const struct blocked *b, enum wait_class class,
+				      const void *entry)
+{
+	blocked_thread.around = NULL;
+	blocked_end(b, class, entry);
 }
 
 /* The calling thread is about to release a lock for which others have waited, so many ticks all together.  As above.
@@ -66,9 +123,7 @@ void blocked_charge(uint64_t ticks, enum wait_class class, const void *entry);
  * Context: signal.  Allocates: no.  Locks: none. */
 static inline bool blocked_is_under_way(uintptr_t sp)
 {
-	const struct blocked *b = blocked_thread.now;
-
-	return b && sp < (uintptr_t)b && b->check == ((uintptr_t)b ^ BLOCKED_CHECK);
+	return blocked_is_live(blocked_thread.now, sp) || blocked_is_inside(sp);
 }
 
 /*
