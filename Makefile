@@ -2,7 +2,7 @@
 # make            build/libcprof.so and build/cprof
 # make demo       installs what is missing, builds, profiles redis-server and prints where its CPU goes
 # make check      installs its own needs, then unit, behaviour, conformance and lint
-# make bench BENCH="start handler dump calls heap memory content cost", or some of them; no BENCH: all (tests/bench/run)
+# make bench BENCH="start handler dump calls locks heap memory content cost", or some of them; no BENCH: all (tests/bench/run)
 # make fuzz       each reader of damaged or hostile bytes a million times (see tests/fuzz/fuzz.mk)
 # make compare    real programs profiled by us and by perf at once: shares and names (COMPARE_ROOT=dir: tests/compare/run)
 # make compare-heap   their heap by us and by heaptrack (tests/compare/heap)
@@ -110,6 +110,9 @@ unit: $(patsubst tests/unit/%.c,$(B)/unit/%,$(UNIT))
 # The strict decoder of the conformance test.
 $(B)/rawprof: $(call obj,tests/support/rawprof.c tests/support/rawprof_check.c tests/support/rawprof_read.c) $(GEN_O) $(B)/vendor.o $(BASE_O)
 	$(CC) -o $@ $^ $(LDFLAGS) -lz
+# And what writes files of waits that are known to the nanosecond.
+$(B)/contention: $(call obj,tests/conformance/contention.c tests/support/storebuild.c) $(BASE_O) $(B)/vendor.o
+	$(CC) -o $@ $^ $(LDFLAGS) -lz
 
 # Victims are built as a distribution builds: optimised, no frame pointers, with symbols.
 $(B)/programs/%: tests/programs/%.c
@@ -138,7 +141,7 @@ $(B)/bench/%.so: tests/bench/%.c
 $(B)/bench/%: tests/bench/%.c
 	@mkdir -p $(@D)
 	gcc -O2 -g -fomit-frame-pointer -no-pie -D_GNU_SOURCE -Wall -o $@ $< -pthread
-$(B)/bench/forward_again.so: $(B)/bench/forward.so
+$(B)/bench/%_again.so: $(B)/bench/%.so
 	cp $< $@
 # Calls of malloc and free must stay what they are.
 $(B)/bench/alloc: tests/bench/alloc.c
@@ -147,7 +150,7 @@ $(B)/bench/alloc: tests/bench/alloc.c
 $(B)/bench/forward.so: tests/bench/forward.c
 	@mkdir -p $(@D)
 	gcc -O2 -fno-builtin -D_GNU_SOURCE -Wall -shared -fPIC -Wl,-z,now -o $@ $<
-BENCH_BUILT := $(addprefix $(B)/bench/,empty.so forward.so forward_again.so spawn calls launch load pingpong rec alloc)
+BENCH_BUILT := $(addprefix $(B)/bench/,empty.so forward.so forward_again.so forward_lock.so forward_lock_again.so spawn calls pairs launch load pingpong rec alloc)
 
 include tests/oracle/oracle.mk
 include tests/fuzz/fuzz.mk
@@ -171,7 +174,7 @@ demo:
 	@B=$(B) tests/demo
 check:
 	@tests/support/need $(NEED_BUILD) $(NEED_DEMO) $(NEED_CHECK)
-	@$(MAKE) -s -j2 --no-print-directory all unit programs oracle $(B)/rawprof
+	@$(MAKE) -s -j2 --no-print-directory all unit programs oracle $(B)/rawprof $(B)/contention
 	@B=$(B) tests/check # which makes the other builds
 lint: $(B)/libcprof.so
 	B=$(B) tests/check lint

@@ -427,8 +427,9 @@ static void check_place(struct check *c)
 	(void)load_settings(&s, NULL, environ, NULL, report, c);
 	check_store(c, &s);
 	check_output(c, &s);
-	if (!s.cpu_enabled && !s.heap_sample_bytes)
-		remark(c, "cpu.enabled = no and heap.sample_bytes = 0: nothing would be sampled");
+	if (!s.cpu_enabled && !s.heap_sample_bytes && !s.block_threshold && !s.mutex_fraction)
+		remark(c, "cpu.enabled = no, heap.sample_bytes = 0, block.threshold = 0 and "
+			  "mutex.fraction = 0: nothing would be recorded");
 }
 
 /* Left out by an option in this environment. */

@@ -32,7 +32,7 @@
 #include "core/process.h"
 #include "core/sys.h"
 #include "core/text.h"
-#include "output/pprof.h"
+#include "output/file_kind.h"
 
 #define PROF	     (UINT64_C(1) << (SIGPROF - 1))
 #define NS	     UINT64_C(1000000000)
@@ -91,9 +91,11 @@ static bool is_wanted(const struct job *j, const char *name)
 {
 	char mark[64];
 
+	if (j->kind == KIND_NONE)
+		return true;
 	snprintf(mark, sizeof mark, ".%" PRIu32 ".%s.", j->ask.live.inner_pid,
-		 pprof_kinds[j->kind].name ? pprof_kinds[j->kind].name : "");
-	return j->kind == KIND_NONE || strstr(name, mark);
+		 file_kinds[j->kind].name);
+	return strstr(name, mark);
 }
 
 /* "<program>.<pid>.<kind>.<n>.pb.gz" of this process */
@@ -266,9 +268,9 @@ static void print_files(struct dump *d, struct job *j, const struct store_header
 	bool first = true;
 
 	live_root(&j->ask.live, root);
-	for (unsigned kind = KIND_NONE + 1; kind < KIND_COUNT; kind++) {
-		if ((j->kind != KIND_NONE && kind != j->kind) ||
-		    !orphan_dump_path(h, s, (enum store_kind)kind, path, sizeof path))
+	uint32_t wanted = j->kind == KIND_NONE ? KIND_ALL : KIND_BIT(j->kind);
+	for (enum store_kind k = KIND_NONE; (k = file_kind_next(k, wanted)) != KIND_NONE;) {
+		if (!orphan_dump_path(h, s, k, path, sizeof path))
 			continue;
 		snprintf(there, sizeof there, "%s%s", root, path);
 		bool is_there = root[0] && lstat(there, &st) == 0;
@@ -281,7 +283,7 @@ static void print_files(struct dump *d, struct job *j, const struct store_header
 	}
 	if (first && j->kind != KIND_NONE) {
 		snprintf(there, sizeof there, "it has written, but no %s profile: it records none",
-			 pprof_kinds[j->kind].name);
+			 file_kinds[j->kind].name);
 		complain(d, j, there);
 		return;
 	}
@@ -469,12 +471,25 @@ static void begin_named(struct dump *d, const char *name)
 		say("dump: there is no process called %s; cprof ls shows what there is", name);
 }
 
-static bool set_kind(struct dump *d, const char *name)
+/* EXIT_OK, or EXIT_USAGE after a message. */
+static int set_kind(struct dump *d, const char *name)
 {
-	for (unsigned kind = KIND_NONE + 1; kind < KIND_COUNT; kind++)
-		if (pprof_kinds[kind].name && strcmp(name, pprof_kinds[kind].name) == 0)
-			d->kind = (enum store_kind)kind;
-	return d->kind != KIND_NONE;
+	char known[128] = "";
+	size_t n = 0;
+
+	d->kind = file_kind_named(name, strlen(name));
+	if (d->kind != KIND_NONE)
+		return EXIT_OK;
+	for (enum store_kind k = KIND_NONE; (k = file_kind_next(k, KIND_ALL)) != KIND_NONE;) {
+		bool last = file_kind_next(k, KIND_ALL) == KIND_NONE;
+
+		n += (size_t)snprintf(known + n, sizeof known - n, "%s%s",
+				      !n     ? ""
+				      : last ? " or "
+					     : ", ",
+				      file_kinds[k].name);
+	}
+	return usage_error(&command_dump, "--kind %s: expected %s", name, known);
 }
 
 static int run(int argc, char **argv)
@@ -488,10 +503,8 @@ static int run(int argc, char **argv)
 		int is = option_is(argc, argv, &i, "--kind", &value);
 
 		if (is > 0) {
-			if (!set_kind(&d, value))
-				return usage_error(&command_dump,
-						   "--kind %s: expected cpu, heap or allocs",
-						   value);
+			if (set_kind(&d, value) != EXIT_OK)
+				return EXIT_USAGE;
 			continue;
 		}
 		if (is == 0)
@@ -542,13 +555,15 @@ const struct command command_dump = {
 		"A process that has no libcprof.so at work is told by one line and left alone.\n"
 		"\n"
 		"  --timeout SECONDS  how long to wait for an answer (default 10)\n"
-		"  --kind KIND        print the name of this file only: cpu, heap or allocs\n"
+		"  --kind KIND        print the name of this file only: cpu, heap, allocs, block,\n"
+		"                     mutex or wall\n"
 		"\n"
-		"A CPU profile covers the time since the process's last one, and is empty when "
+		"cpu and wall cover the time since the process's last dump, and are empty when "
 		"nothing was\n"
-		"sampled; heap and allocs tell what is in use now, and the sums since the start. "
-		"The process\n"
-		"goes on meanwhile. Nothing but SIGPROF is sent, so this works with\n"
+		"sampled; block and mutex are sums since the start, heap and allocs too, with what "
+		"is in use\n"
+		"now. The process goes on meanwhile. Nothing but SIGPROF is sent, so this works "
+		"with\n"
 		"CPROF_OUTPUT_SIGNAL=none too.\n"
 		"\n"
 		"Exit code: 0 all have written; 1 one has not; 2 wrong usage.\n",

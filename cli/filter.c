@@ -7,7 +7,7 @@
 
 #include "cli/command.h"
 
-static const char *const names[FILTER_KINDS] = {"focus", "ignore", "hide", "show"};
+static const char *const names[FILTER_KINDS] = {"focus", "ignore", "hide", "show", "class"};
 
 const char *filter_name(enum filter_kind kind)
 {
@@ -40,13 +40,18 @@ void filter_free(struct filter *f)
 	*f = (struct filter){0};
 }
 
-/* One bit for each kind whose pattern is in the text. */
+static bool has(const struct filter *f, enum filter_kind k, const char *text)
+{
+	return f->pattern[k] && regexec(&f->regex[k], text, 0, NULL, 0) == 0;
+}
+
+/* One bit for each kind of frames whose pattern is in the text. */
 static uint8_t matches(const struct filter *f, const char *text)
 {
 	uint8_t bits = 0;
 
-	for (int k = 0; k < FILTER_KINDS; k++)
-		if (f->pattern[k] && regexec(&f->regex[k], text, 0, NULL, 0) == 0)
+	for (int k = 0; k < FILTER_CLASS; k++)
+		if (has(f, k, text))
 			bits |= (uint8_t)(1 << k);
 	return bits;
 }
@@ -124,6 +129,16 @@ static void apply_to_sample(const struct profile *p, struct profile_sample *s, c
 	s->frame_count = focused && !ignored ? kept : 0;
 }
 
+static void apply_class(const struct filter *f, struct profile_sample *s, unsigned *met)
+{
+	if (!f->pattern[FILTER_CLASS])
+		return;
+	if (has(f, FILTER_CLASS, s->class ? s->class : ""))
+		*met |= 1 << FILTER_CLASS;
+	else
+		s->frame_count = 0;
+}
+
 unsigned filter_apply(const struct filter *f, struct profile *p)
 {
 	struct matched m = {
@@ -140,6 +155,8 @@ unsigned filter_apply(const struct filter *f, struct profile *p)
 		m.mappings[i] = matches(f, p->mappings[i].file);
 	for (size_t i = 0; i < p->location_keys.count; i++)
 		judge_location(f, p, &m, i, &met);
+	for (size_t i = 0; i < p->sample_keys.count; i++)
+		apply_class(f, &p->samples[i], &met);
 	for (size_t i = 0; i < p->sample_keys.count; i++)
 		apply_to_sample(p, &p->samples[i], m.locations);
 	free(m.functions);

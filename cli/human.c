@@ -50,6 +50,22 @@ const char *human_age(uint64_t ns, char buf[HUMAN_BYTES])
 	return buf;
 }
 
+const char *human_ns(uint64_t ns, char buf[HUMAN_BYTES])
+{
+	static const char *const units[] = {"ns", "us", "ms", "s"};
+	double n = (double)ns;
+	int unit = 0;
+
+	if (ns >= UINT64_C(60000000000))
+		return human_age(ns, buf);
+	while (n >= 1000 && unit < 3) {
+		n /= 1000;
+		unit++;
+	}
+	snprintf(buf, HUMAN_BYTES, "%.*f%s", unit && n < 9.95 ? 1 : 0, n, units[unit]);
+	return buf;
+}
+
 const char *human_time(uint64_t realtime_ns, char buf[HUMAN_BYTES])
 {
 	time_t t = (time_t)(realtime_ns / 1000000000);

@@ -19,6 +19,9 @@ char *human_safe(char *s);
 /* "812B", "1.2K", "34M"; powers of 1024. */
 const char *human_bytes(uint64_t bytes, char buf[HUMAN_BYTES]);
 
+/* How long: "812ns", "1.2us", "34ms", "5.6s", and from a minute on as human_age(). */
+const char *human_ns(uint64_t ns, char buf[HUMAN_BYTES]);
+
 /* "12s", "3m05s", "2h10m", "4d03h". */
 const char *human_age(uint64_t ns, char buf[HUMAN_BYTES]);
 

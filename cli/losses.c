@@ -40,6 +40,10 @@ static const struct {
 		{true,
 		 "Sampled allocations that could not be followed until they are freed: no memory. "
 		 "They are in alloc_*, not in inuse_*."},
+	[LOST_WAITS] = {true, "Sampled waits that came when there was no memory for the store, or "
+			      "while it was made. They are not in block and wall."},
+	[LOST_WAITERS] = {true, "Waits for a lock that could not be told from others', so that "
+				"nobody was charged for them. They are in block, not in mutex."},
 	[LOST_HANDLERS] = {true,
 			   "The program has replaced a signal handler of ours by a raw system "
 			   "call (Go programs do): it is not sampled any more, or not dumped."},

@@ -32,7 +32,7 @@ static const char *const state_names[] = {"running",  "off",	   "before-exec", "
 
 struct row {
 	char program[64];
-	char on[64];
+	char on[ORPHAN_KINDS_BYTES];
 	uint32_t pid;
 	enum state state;
 	uint64_t age_ns, disk_bytes, samples, heap_bytes, lost, inode;
@@ -62,7 +62,7 @@ static void describe(struct row *r, const struct orphan *o)
 
 	snprintf(r->program, sizeof r->program, "%s", h->program);
 	human_safe(r->program);
-	orphan_show_kinds(h, r->on, sizeof r->on);
+	orphan_show_kinds(h, r->on);
 	r->disk_bytes = o->disk_bytes;
 	struct orphan_sums sums = orphan_sum(o);
 	r->samples = sums.samples;
@@ -92,8 +92,7 @@ static void add_live(void *opaque, const struct live *p)
 	if (r->state == OFF)
 		strcpy(r->on, "nothing");
 	else
-		orphan_show_wanted(p->settings.cpu_enabled ? p->settings.cpu_hz : 0,
-				   p->settings.heap_sample_bytes, r->on, sizeof r->on);
+		orphan_show_wanted(&p->settings, r->on);
 	int fd = live_open_store(p, O_RDONLY);
 	if (fd < 0)
 		return;

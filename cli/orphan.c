@@ -192,6 +192,12 @@ static uint64_t difference(uint64_t a, uint64_t b)
 	return a > b ? a - b : 0;
 }
 
+static void add_waits(struct orphan_waits *w, const uint64_t *total)
+{
+	w->count += total[0];
+	w->ns += total[1];
+}
+
 struct orphan_sums orphan_sum(const struct orphan *o)
 {
 	struct orphan_sums s = {0};
@@ -205,6 +211,12 @@ struct orphan_sums orphan_sum(const struct orphan *o)
 			s.samples += total[0];
 			s.unwritten += total[0] - sample.base[0];
 			s.cpu_ns += total[1];
+		} else if (sample.kind == KIND_BLOCK) {
+			add_waits(&s.block, total);
+		} else if (sample.kind == KIND_IDLE) {
+			add_waits(&s.idle, total);
+		} else if (sample.kind == KIND_MUTEX) {
+			add_waits(&s.mutex, total);
 		} else if (sample.kind == KIND_HEAP) {
 			s.alloc_objects += total[HEAP_ALLOC_OBJECTS];
 			s.alloc_bytes += total[HEAP_ALLOC_SPACE];
@@ -216,32 +228,61 @@ struct orphan_sums orphan_sum(const struct orphan *o)
 	}
 	s.alloc_objects >>= SAMPLING_OBJECT_BITS;
 	s.inuse_objects >>= SAMPLING_OBJECT_BITS;
+	s.block.count >>= SAMPLING_OBJECT_BITS;
+	s.idle.count >>= SAMPLING_OBJECT_BITS;
+	s.mutex.count >>= SAMPLING_OBJECT_BITS;
 	return s;
 }
 
-void orphan_show_wanted(uint64_t cpu_hz, uint64_t heap_bytes, char *buf, size_t size)
-{
-	struct text t = {.buf = buf, .size = size};
-	char bytes[HUMAN_BYTES];
+/* What is recorded, and how finely; 0: not. */
+struct recorded {
+	uint64_t cpu_hz, heap_bytes, block_ns, mutex_fraction;
+};
 
-	buf[0] = '\0';
-	if (cpu_hz) {
+static void show(const struct recorded *r, char ret[ORPHAN_KINDS_BYTES])
+{
+	struct text t = {.buf = ret, .size = ORPHAN_KINDS_BYTES};
+	char size[HUMAN_BYTES];
+
+	ret[0] = '\0';
+	if (r->cpu_hz) {
 		text_str(&t, "cpu ");
-		text_u64(&t, cpu_hz);
+		text_u64(&t, r->cpu_hz);
 		text_str(&t, " Hz");
 	}
-	if (heap_bytes) {
+	if (r->heap_bytes) {
 		text_str(&t, t.len ? ", heap " : "heap ");
-		text_str(&t, heap_bytes == 1 ? "exact" : human_bytes(heap_bytes, bytes));
+		text_str(&t, r->heap_bytes == 1 ? "exact" : human_bytes(r->heap_bytes, size));
+	}
+	if (r->block_ns) {
+		text_str(&t, t.len ? ", block " : "block ");
+		text_str(&t, r->block_ns == 1 ? "exact" : human_ns(r->block_ns, size));
+	}
+	if (r->mutex_fraction) {
+		text_str(&t, t.len ? ", mutex" : "mutex");
+		if (r->mutex_fraction > 1) {
+			text_str(&t, " 1/");
+			text_u64(&t, r->mutex_fraction);
+		}
 	}
 	if (!t.len)
 		text_str(&t, "nothing");
 }
 
-void orphan_show_kinds(const struct store_header *h, char *buf, size_t size)
+void orphan_show_wanted(const struct settings *s, char ret[ORPHAN_KINDS_BYTES])
 {
-	orphan_show_wanted(h->kind_period[KIND_CPU] ? h->cpu_hz : 0, h->kind_period[KIND_HEAP], buf,
-			   size);
+	show(&(struct recorded){s->cpu_enabled ? s->cpu_hz : 0, s->heap_sample_bytes,
+				s->block_threshold, s->mutex_fraction},
+	     ret);
+}
+
+void orphan_show_kinds(const struct store_header *h, char ret[ORPHAN_KINDS_BYTES])
+{
+	const uint64_t *period = h->kind_period;
+
+	show(&(struct recorded){period[KIND_CPU] ? h->cpu_hz : 0, period[KIND_HEAP],
+				period[KIND_BLOCK], period[KIND_MUTEX]},
+	     ret);
 }
 
 bool orphan_read_dump(int fd, struct store_dump *d)

@@ -14,6 +14,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "config/settings.h"
 #include "core/store_view.h"
 
 struct orphan {
@@ -61,20 +62,24 @@ bool orphan_is_alive(const struct orphan *o);
  * Context: own.  Allocates: no.  Locks: none. */
 uint64_t orphan_end_ns(const struct orphan *o);
 
-/* What is in it: samples of CPU time since the start, those that are in no file yet, CPU time; of the
- * heap the estimates since the start and of what is in use.
+/* What is in it: samples of CPU time since the start, those that are in no file yet, CPU time; estimates since the
+ * start of the heap and of what is in use, of waits, those that are idling by nature apart, and of
+ * what holders of locks were charged.
  * Context: own.  Allocates: no.  Locks: none. */
 struct orphan_sums {
 	uint64_t samples, unwritten, cpu_ns;
 	uint64_t alloc_objects, alloc_bytes, inuse_objects, inuse_bytes;
+	struct orphan_waits {
+		uint64_t count, ns;
+	} block, idle, mutex;
 };
 struct orphan_sums orphan_sum(const struct orphan *o);
 
-/* "cpu 100 Hz, heap 512K", "nothing".  The other one by what is asked for: cpu_hz and heap_bytes as in the
- * settings, 0: off.
+/* "cpu 100 Hz, heap 512K, block 10ms, mutex", "nothing".  The other one by what is asked for in settings.
  * Context: own.  Allocates: no.  Locks: none. */
-void orphan_show_kinds(const struct store_header *h, char *buf, size_t size);
-void orphan_show_wanted(uint64_t cpu_hz, uint64_t heap_bytes, char *buf, size_t size);
+#define ORPHAN_KINDS_BYTES 96
+void orphan_show_kinds(const struct store_header *h, char ret[ORPHAN_KINDS_BYTES]);
+void orphan_show_wanted(const struct settings *s, char ret[ORPHAN_KINDS_BYTES]);
 
 /* The last dump as the file says it now: false when it could not be read whole, because it is being
  * written, or its writer was killed.

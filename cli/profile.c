@@ -29,7 +29,8 @@ static void key_u64(struct key *k, uint64_t v)
 	key_bytes(k, &v, sizeof v);
 }
 
-#define BASE_LABEL "pprof::base" /* with the value "true" */
+#define BASE_LABEL  "pprof::base" /* with the value "true" */
+#define CLASS_LABEL "class"	  /* of waits, as output/pprof writes it */
 
 /* A file being added: where its things are in the profile. */
 struct adder {
@@ -205,11 +206,10 @@ static bool is_zero(const Pprof__Sample *s)
 	return true;
 }
 
-/* Labels into the key; their order means nothing.  true: it is one of the base of a difference. */
-static bool add_labels(struct adder *a, Pprof__Sample *s)
+/* Labels into the key; their order means nothing.  Those that mean something here go into *ret. */
+static void add_labels(struct adder *a, Pprof__Sample *s, struct profile_sample *ret)
 {
-	bool is_base = a->subtract;
-
+	ret->is_base = a->subtract;
 	if (a->subtract)
 		key_text(&a->key, pool_text(&a->p->strings, BASE_LABEL));
 	if (s->n_label)
@@ -225,10 +225,11 @@ static bool add_labels(struct adder *a, Pprof__Sample *s)
 		key_text(&a->key, text(a, l->str));
 		key_u64(&a->key, l->str ? 0 : (uint64_t)l->num);
 		key_text(&a->key, l->str ? NULL : text(a, l->num_unit));
-		is_base |= strcmp(decode_string(&a->d, l->key), BASE_LABEL) == 0 &&
-			   strcmp(decode_string(&a->d, l->str), "true") == 0;
+		ret->is_base |= strcmp(decode_string(&a->d, l->key), BASE_LABEL) == 0 &&
+				strcmp(decode_string(&a->d, l->str), "true") == 0;
+		if (l->str && strcmp(decode_string(&a->d, l->key), CLASS_LABEL) == 0)
+			ret->class = text(a, l->str);
 	}
-	return is_base;
 }
 
 static void add_sample(struct adder *a, Pprof__Sample *s)
@@ -236,7 +237,9 @@ static void add_sample(struct adder *a, Pprof__Sample *s)
 	const Pprof__Profile *m = a->d.message;
 	struct profile *p = a->p;
 	size_t first = p->frame_count;
-	bool is_new, is_base;
+	struct profile_sample sample = {.first_frame = first,
+					.frame_count = (uint32_t)s->n_location_id};
+	bool is_new;
 
 	for (size_t i = 0; i < s->n_location_id; i++) {
 		ptrdiff_t at = decode_find(a->d.locations, m->n_location, s->location_id[i]);
@@ -248,15 +251,11 @@ static void add_sample(struct adder *a, Pprof__Sample *s)
 	key_u64(&a->key, s->n_location_id);
 	if (s->n_location_id)
 		key_bytes(&a->key, p->frames + first, s->n_location_id * sizeof *p->frames);
-	is_base = add_labels(a, s);
+	add_labels(a, s, &sample);
 	uint32_t i = put_key(a, &p->sample_keys, &is_new);
 	if (is_new) {
 		p->samples = memory_grow(p->samples, i, &p->sample_capacity, sizeof *p->samples);
-		p->samples[i] = (struct profile_sample){
-			.first_frame = first,
-			.frame_count = (uint32_t)s->n_location_id,
-			.is_base = is_base,
-		};
+		p->samples[i] = sample;
 	} else {
 		p->frame_count = first;
 	}

@@ -48,7 +48,8 @@ struct profile_location {
 struct profile_sample {
 	size_t first_frame; /* leaf first */
 	uint32_t frame_count;
-	bool is_base; /* has pprof's label for the base of a difference */
+	bool is_base;	   /* has pprof's label for the base of a difference */
+	const char *class; /* its label of this name: what was waited for; NULL: none */
 };
 
 /* All strings are in strings and live as long as the profile.  Zero: empty, add to it. */

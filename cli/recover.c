@@ -16,6 +16,7 @@
 #include "cli/orphan.h"
 #include "core/sys.h"
 #include "output/export.h"
+#include "output/file_kind.h"
 
 struct recover {
 	char dir[PATH_MAX]; /* "": where the store says */
@@ -27,13 +28,11 @@ static void print_files(const struct store_header *h, const struct export_result
 {
 	int n = (int)(text_basename(result->path) - result->path); /* the directory and its slash */
 
-	for (unsigned kind = KIND_NONE + 1; kind < KIND_COUNT; kind++) {
+	for (enum store_kind k = KIND_NONE; (k = file_kind_next(k, result->kinds)) != KIND_NONE;) {
 		char name[192];
 		struct text t = TEXT_ON(name);
 
-		if (!(result->kinds & UINT32_C(1) << kind))
-			continue;
-		export_file_name(h, (enum store_kind)kind, result->number, &t);
+		export_file_name(h, k, result->number, &t);
 		printf("%.*s%s\n", n, result->path, name);
 	}
 }

@@ -21,6 +21,7 @@
 #include "cli/orphan.h"
 #include "core/sys.h"
 #include "core/text.h"
+#include "output/file_kind.h"
 
 #define COLUMN 12
 
@@ -93,6 +94,21 @@ static void show_store(const struct orphan *o, const char *path)
 	     atomic_load_explicit(&h->module_count, memory_order_relaxed));
 }
 
+static void show_waits(const struct orphan_sums *sums, const struct store_header *h)
+{
+	const uint64_t *kind_period = h->kind_period;
+	char time[HUMAN_BYTES], idle[HUMAN_BYTES];
+
+	if (sums->block.ns || sums->idle.ns || kind_period[KIND_BLOCK])
+		line("block:", "about %" PRIu64 " waits, %s in all; and %" PRIu64 " idle ones, %s",
+		     sums->block.count, human_ns(sums->block.ns, time), sums->idle.count,
+		     human_ns(sums->idle.ns, idle));
+	if (sums->mutex.ns || kind_period[KIND_MUTEX])
+		line("mutex:",
+		     "holders of locks let others wait about %" PRIu64 " times, %s in all",
+		     sums->mutex.count, human_ns(sums->mutex.ns, time));
+}
+
 static void show_samples(const struct orphan *o)
 {
 	struct orphan_sums sums = orphan_sum(o);
@@ -111,6 +127,7 @@ static void show_samples(const struct orphan *o)
 		     human_bytes(sums.inuse_bytes, in_use), sums.inuse_objects,
 		     human_bytes(sums.alloc_bytes, allocated), sums.alloc_objects);
 	}
+	show_waits(&sums, o->header);
 }
 
 /* The explanation of a loss, in lines of a terminal's width. */
@@ -163,8 +180,8 @@ static void show_dump(const struct store_header *h, const char *root)
 	if (d->complete_realtime_ns)
 		line("last dump:", "%s, %s", human_time(d->complete_realtime_ns, at),
 		     human_bytes(d->bytes, size));
-	for (unsigned kind = KIND_NONE + 1; kind < KIND_COUNT; kind++)
-		if (orphan_dump_path(h, d, (enum store_kind)kind, path, sizeof path))
+	for (enum store_kind k = KIND_NONE; (k = file_kind_next(k, KIND_ALL)) != KIND_NONE;)
+		if (orphan_dump_path(h, d, k, path, sizeof path))
 			line("", "%s%s", root, path);
 	if (d->result < 0)
 		line("failed dump:", "%s: %s", human_time(d->ended_realtime_ns, at), d->problem);
@@ -172,9 +189,9 @@ static void show_dump(const struct store_header *h, const char *root)
 
 static void show_header(const struct store_header *h)
 {
-	char kinds[64];
+	char kinds[ORPHAN_KINDS_BYTES];
 
-	orphan_show_kinds(h, kinds, sizeof kinds);
+	orphan_show_kinds(h, kinds);
 	line("recorded:", "%s%s", kinds,
 	     h->cpu_fallback ? "; one timer for all threads, since timers per thread were refused"
 			     : "");

@@ -255,8 +255,8 @@ int view_load(struct view *v)
 	unsigned missed = filter_apply(&v->filter, p);
 	for (int k = 0; k < FILTER_KINDS; k++)
 		if (missed & 1u << k)
-			say("%s: --%s %s: no frame matches", v->command->name, filter_name(k),
-			    v->filter.pattern[k]);
+			say("%s: --%s %s: no %s matches", v->command->name, filter_name(k),
+			    v->filter.pattern[k], k == FILTER_CLASS ? "sample's class" : "frame");
 	return EXIT_OK;
 }
 

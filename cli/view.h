@@ -51,8 +51,9 @@ struct view {
 	"  --focus RE     only stacks in which a function, source file or module matches\n"        \
 	"  --ignore RE    no stacks in which one matches\n"                                        \
 	"  --hide RE      without the functions that match; --show RE: only with those\n"          \
+	"  --class RE     only waits of a class that matches, in block, mutex and wall\n"          \
 	"  --diff-base F  minus this profile; percentages are of it\n"                             \
-	"  --sample TYPE  which values: cpu, inuse_space, ... or the number of a column\n"
+	"  --sample TYPE  which values: cpu, inuse_space, delay, ... or a column's number\n"
 #define VIEW_COLOUR_HELP "  --color WHEN   auto, always or never; auto heeds NO_COLOR and TERM\n"
 
 /* Reads the command line.  true: go on.  false: *ret_status is the exit code, and all has been

@@ -8,6 +8,7 @@
 #include "core/sys.h"
 #include "core/text.h"
 #include "core/utf8.h"
+#include "output/file_kind.h"
 #include "output/locations.h"
 #include "output/pprof.h"
 #include "output/rotate.h"
@@ -28,11 +29,13 @@ struct dump {
 	const struct export_request *request;
 	struct arena *arena;
 	struct locations locations;
-	struct snapshot snapshots[KIND_COUNT];
+	struct snapshot snapshot;
+	struct snapshot_file files[KIND_COUNT];
+	struct gzip gzip; /* its memory, for one file after the other */
 	struct sink_dir dir;
 	struct sink sinks[KIND_COUNT];
 	uint64_t number; /* of this dump's files */
-	uint32_t kinds;	 /* bit k: there is a file of enum store_kind k */
+	uint32_t kinds;	 /* set of the files that there are */
 	const char *comments[PPROF_COMMENTS_MAX];
 	unsigned comment_count;
 	struct export_row *rows; /* of all kinds */
@@ -126,37 +129,66 @@ static void collect_comments(struct dump *d)
 		d->comments[d->comment_count++] = *further;
 }
 
-/* Reads the counters of all kinds and gathers the frames. */
-static int collect_rows(struct dump *d)
+/* Kinds that are recorded.  One file there is always: an empty profile is valid. */
+static void choose_kinds(struct dump *d)
 {
-	unsigned count = 0;
+	const struct store_header *h = d->view->header;
 
-	for (unsigned kind = KIND_NONE + 1; kind < KIND_COUNT; kind++) {
-		struct snapshot *s = &d->snapshots[kind];
+	for (enum store_kind k = KIND_NONE; (k = file_kind_next(k, KIND_ALL)) != KIND_NONE;) {
+		enum store_kind recorded = file_kinds[k].twin_of ? file_kinds[k].twin_of : k;
 
-		if (pprof_kinds[kind].rows != kind)
+		if (h->kind_period[recorded] || d->snapshot.kinds & KIND_BIT(recorded))
+			d->kinds |= KIND_BIT(k);
+	}
+	if (!d->kinds)
+		d->kinds = KIND_BIT(KIND_CPU);
+}
+
+/* What is in each file, and the frames of all of them. */
+static int fill_files(struct dump *d)
+{
+	for (enum store_kind k = KIND_NONE; (k = file_kind_next(k, d->kinds)) != KIND_NONE;) {
+		struct snapshot_file *f = &d->files[k];
+
+		if (file_kinds[k].twin_of)
 			continue;
-		int rc = snapshot_take(s, d->view, (enum store_kind)kind, d->arena);
-
+		int rc = snapshot_select(f, &d->snapshot, &file_kinds[k],
+					 file_kind_rows(k, d->view->header), d->arena);
 		if (rc < 0)
 			return rc;
-		for (unsigned i = 0; i < s->count && i < PPROF_SAMPLES_MAX; i++)
-			s->rows[i].locations = locations_add_stack(&d->locations, s->rows[i].frames,
-								   s->rows[i].depth);
-		count += s->count;
+		for (unsigned i = 0; i < f->count && i < PPROF_SAMPLES_MAX; i++) {
+			struct snapshot_row *row = f->samples[i].row;
+
+			if (!row->locations)
+				row->locations = locations_add_stack(&d->locations, row->in.frames,
+								     row->in.depth);
+		}
 	}
-	d->rows = arena_alloc(d->arena, count * sizeof *d->rows);
+	return 0;
+}
+
+static bool has_moved(const struct store_sample *row)
+{
+	for (unsigned i = 0; i < row->values; i++)
+		if (row->total[i] != row->base[i])
+			return true;
+	return false;
+}
+
+/* The new bases: of all rows, once each, whatever files they are in. */
+static int collect_bases(struct dump *d)
+{
+	d->rows = arena_alloc(d->arena, d->snapshot.count * sizeof *d->rows);
 	if (!d->rows)
 		return -ENOMEM;
-	for (unsigned kind = KIND_NONE + 1; kind < KIND_COUNT; kind++) {
-		const struct snapshot *s = &d->snapshots[kind];
+	for (unsigned i = 0; i < d->snapshot.count; i++) {
+		const struct store_sample *in = &d->snapshot.rows[i].in;
 
-		for (unsigned i = 0; i < s->count; i++) {
-			struct export_row *row = &d->rows[d->row_count++];
-
-			row->row_at = s->rows[i].row_at;
-			memcpy(row->total, s->rows[i].total, sizeof row->total);
-		}
+		if (!has_moved(in))
+			continue;
+		struct export_row *row = &d->rows[d->row_count++];
+		row->row_at = in->row_at;
+		memcpy(row->total, in->total, sizeof row->total);
 	}
 	return 0;
 }
@@ -186,7 +218,7 @@ void export_file_name(const struct store_header *h, enum store_kind kind, uint64
 	text_char(t, '.');
 	text_u64(t, h->pid);
 	text_char(t, '.');
-	text_str(t, pprof_kinds[kind].name);
+	text_str(t, file_kinds[kind].name);
 	text_char(t, '.');
 	text_u64(t, number);
 	text_str(t, ".pb.gz");
@@ -203,21 +235,6 @@ static uint64_t positive(uint64_t v)
 	return v == 0 ? 1 : v > INT64_MAX ? INT64_MAX : v;
 }
 
-/* Kinds that are recorded.  One file there is always: an empty profile is valid. */
-static void choose_kinds(struct dump *d)
-{
-	const uint64_t *period = d->view->header->kind_period;
-
-	for (unsigned kind = KIND_NONE + 1; kind < KIND_COUNT; kind++) {
-		enum store_kind rows = pprof_kinds[kind].rows;
-
-		if (pprof_kinds[kind].name && (period[rows] || d->snapshots[rows].count))
-			d->kinds |= UINT32_C(1) << kind;
-	}
-	if (!d->kinds)
-		d->kinds = UINT32_C(1) << KIND_CPU;
-}
-
 static int create_sink(struct dump *d, enum store_kind k)
 {
 	char name[160];
@@ -227,40 +244,58 @@ static int create_sink(struct dump *d, enum store_kind k)
 	return sink_create(&d->sinks[k], &d->dir, name, &d->problem);
 }
 
-/* allocs is heap with another default: it is written along with it. */
+/* That has the same samples with another default. */
+static enum store_kind twin_of(const struct dump *d, enum store_kind k)
+{
+	enum store_kind twin = KIND_NONE;
+
+	while ((twin = file_kind_next(twin, d->kinds)) != KIND_NONE)
+		if (file_kinds[twin].twin_of == k)
+			break;
+	return twin;
+}
+
+/* A window stands for time, by periods of CPU. */
+static uint64_t period_of(const struct store_header *h, enum store_kind k)
+{
+	const struct file_kind *kind = &file_kinds[k];
+
+	return positive(kind->period	  ? kind->period
+			: kind->is_window ? h->cpu_period_ns
+					  : h->kind_period[k]);
+}
+
+/* One kind, and its twin along with it. */
 static int write_kind(struct dump *d, enum store_kind k)
 {
 	const struct store_header *h = d->view->header;
-	const struct pprof_kind *kind = &pprof_kinds[k];
 	/* Relaxed: as choose_number(). */
 	uint64_t realtime = atomic_load_explicit(&h->window_realtime_ns, memory_order_relaxed);
 	uint64_t monotonic = atomic_load_explicit(&h->window_monotonic_ns, memory_order_relaxed);
 	uint64_t now = d->request->now_monotonic_ns;
+	enum store_kind twin = twin_of(d, k);
 	struct pprof_result written;
 
 	monotonic = monotonic ? monotonic : h->created_monotonic_ns;
 	struct pprof_input input = {
-		.kind = kind,
-		.rows = &d->snapshots[kind->rows],
+		.kind = &file_kinds[k],
+		.file = &d->files[k],
 		.locations = &d->locations,
 		.time_ns = positive(d->request->now_realtime_ns),
-		.period = positive(k == KIND_CPU     ? h->cpu_period_ns
-				   : k >= KIND_BLOCK ? 1
-						     : h->kind_period[k]),
+		.period = period_of(h, k),
 		.comments = d->comments,
 		.comment_count = d->comment_count,
+		.gzip = &d->gzip,
 	};
-	if (kind->is_window) {
+	if (file_kinds[k].is_window) {
 		input.time_ns = positive(realtime ? realtime : h->created_realtime_ns);
 		/* Never 0: that would say "not a window". */
 		input.duration_ns = positive(now > monotonic ? now - monotonic : 0);
 	}
 	int rc = create_sink(d, k);
-	enum store_kind twin = k == KIND_HEAP ? KIND_ALLOCS : KIND_NONE;
-
-	if (rc == 0 && twin != KIND_NONE && d->kinds & UINT32_C(1) << twin) {
+	if (rc == 0 && twin != KIND_NONE) {
 		rc = create_sink(d, twin);
-		input.twin = &pprof_kinds[twin];
+		input.twin = &file_kinds[twin];
 		input.twin_write = write_to_sink;
 		input.twin_opaque = &d->sinks[twin];
 	}
@@ -278,21 +313,19 @@ static int commit_files(struct dump *d)
 	struct stat st;
 
 	d->result->number = d->number;
-	for (unsigned kind = KIND_NONE + 1; kind < KIND_COUNT; kind++) {
-		if (!(d->kinds & UINT32_C(1) << kind))
-			continue;
-		int rc = sink_commit(&d->sinks[kind]);
+	for (enum store_kind k = KIND_NONE; (k = file_kind_next(k, d->kinds)) != KIND_NONE;) {
+		int rc = sink_commit(&d->sinks[k]);
 
 		if (rc < 0)
 			return rc;
 		d->result->files++;
-		d->result->kinds |= UINT32_C(1) << kind;
-		if (sys_fstatat(d->dir.fd, d->sinks[kind].name, &st, AT_SYMLINK_NOFOLLOW) == 0)
+		d->result->kinds |= KIND_BIT(k);
+		if (sys_fstatat(d->dir.fd, d->sinks[k].name, &st, AT_SYMLINK_NOFOLLOW) == 0)
 			d->result->bytes += (uint64_t)st.st_size;
 		path.len = 0;
 		text_str(&path, d->dir.path);
 		text_char(&path, '/');
-		text_str(&path, d->sinks[kind].name);
+		text_str(&path, d->sinks[k].name);
 	}
 	return 0;
 }
@@ -309,14 +342,13 @@ static void choose_number(struct dump *d)
 	for (unsigned tries = 0; taken && tries < NUMBER_TRIES; tries++) {
 		taken = false;
 		d->number++;
-		for (unsigned kind = KIND_NONE + 1; kind < KIND_COUNT; kind++) {
+		for (enum store_kind k = KIND_NONE;
+		     (k = file_kind_next(k, KIND_ALL)) != KIND_NONE;) {
 			char name[160];
 			struct text t = TEXT_ON(name);
 			struct stat st;
 
-			if (!pprof_kinds[kind].name)
-				continue;
-			export_file_name(d->view->header, (enum store_kind)kind, d->number, &t);
+			export_file_name(d->view->header, k, d->number, &t);
 			if (sys_fstatat(d->dir.fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0)
 				taken = true;
 		}
@@ -329,7 +361,13 @@ static int dump_steps(struct dump *d)
 
 	d->locations.in_process = d->request->in_process;
 	if (rc == 0)
-		rc = collect_rows(d);
+		rc = snapshot_take(&d->snapshot, d->view, d->arena);
+	if (rc < 0)
+		return rc;
+	choose_kinds(d);
+	rc = fill_files(d);
+	if (rc == 0)
+		rc = collect_bases(d);
 	if (rc == 0)
 		rc = locations_resolve(&d->locations);
 	if (rc == 0)
@@ -339,10 +377,10 @@ static int dump_steps(struct dump *d)
 		return rc;
 	choose_number(d);
 	collect_comments(d);
-	choose_kinds(d);
-	for (unsigned kind = KIND_NONE + 1; kind < KIND_COUNT && rc == 0; kind++)
-		if (d->kinds & UINT32_C(1) << kind && pprof_kinds[kind].rows == kind)
-			rc = write_kind(d, (enum store_kind)kind);
+	for (enum store_kind k = KIND_NONE;
+	     rc == 0 && (k = file_kind_next(k, d->kinds)) != KIND_NONE;)
+		if (!file_kinds[k].twin_of)
+			rc = write_kind(d, k);
 	if (rc == 0)
 		rc = commit_files(d);
 	return rc;
@@ -363,17 +401,16 @@ static void remove_older(const struct dump *d)
 	};
 
 	program_name(d->view->header, &t);
-	for (unsigned kind = KIND_NONE + 1; kind < KIND_COUNT; kind++)
-		if (d->kinds & UINT32_C(1) << kind)
-			fresh[request.fresh_count++] = d->sinks[kind].name;
+	for (enum store_kind k = KIND_NONE; (k = file_kind_next(k, d->kinds)) != KIND_NONE;)
+		fresh[request.fresh_count++] = d->sinks[k].name;
 	(void)rotate_files(&request);
 }
 
 /* No file of a dump that failed stays behind, and the problem says why. */
 static void clean_up(struct dump *d, int rc)
 {
-	for (unsigned kind = KIND_NONE + 1; kind < KIND_COUNT; kind++)
-		sink_remove(&d->sinks[kind]);
+	for (enum store_kind k = KIND_NONE; (k = file_kind_next(k, d->kinds)) != KIND_NONE;)
+		sink_remove(&d->sinks[k]);
 	d->result->files = d->result->samples = d->result->kinds = 0;
 	d->result->bytes = 0;
 	d->result->path[0] = '\0';

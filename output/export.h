@@ -30,7 +30,7 @@ struct export_request {
 
 struct export_row {
 	uint64_t row_at;
-	uint64_t total[STORE_VALUES_MAX]; /* what was written: the row's new base */
+	uint64_t total[STORE_VALUES_MAX]; /* as read: the row's new base */
 };
 
 struct export_result {
@@ -44,15 +44,15 @@ struct export_result {
 	char problem[384];	    /* one line for a person when the result is < 0 */
 };
 
-/* "<program>.<pid>.<kind>.<number>.pb.gz", the name of a file; the header may be damaged.
+/* "<program>.<pid>.<kind>.<number>.pb.gz", the name of a file; the header may be damaged.  kind: one of file_kind_next().
  * Context: signal.  Allocates: no.  Locks: none. */
 void export_file_name(const struct store_header *h, enum store_kind kind, uint64_t number,
 		      struct text *ret_name);
 
-/* Writes one file per kind that holds what was recorded since the last complete dump; an empty
+/* Writes one file per kind that is recorded (output/file_kind), all of the same reading of the store; an empty
  * profile is valid and is written too.  The file number is header->dumps + 1, or the next one that
  * no file has.  committed, when not NULL, is called once after all files are complete, with the
- * rows that were written, so that the owner of the store can move its bases.  0 or -errno with
+ * rows that have changed since their bases, so that the owner of the store can move these.  0 or -errno with
  * result->problem set; then no file of this dump is left behind.  Older files beyond max_files or
  * max_bytes go afterwards; whether they can is no part of the result.  Stack use: at most 64 KiB; the
  * demangler has a stack of its own.

@@ -19,12 +19,10 @@ static void give_memory(void *arena, void *p)
 	(void)arena, (void)p; /* goes with the arena */
 }
 
-int gzip_start(struct gzip *g, struct arena *a, gzip_write_fn write, void *opaque)
+static int take_all_memory(struct gzip *g, struct arena *a)
 {
 	*g = (struct gzip){
 		.z = {.zalloc = take_memory, .zfree = give_memory, .opaque = a},
-		.write = write,
-		.opaque = opaque,
 		.in = arena_alloc(a, GZIP_BLOCK),
 		.out = arena_alloc(a, GZIP_BLOCK),
 	};
@@ -32,6 +30,22 @@ int gzip_start(struct gzip *g, struct arena *a, gzip_write_fn write, void *opaqu
 	    deflateInit2(&g->z, LEVEL, Z_DEFLATED, GZIP_BITS, MEMORY_LEVEL, Z_DEFAULT_STRATEGY) !=
 		    Z_OK)
 		return -ENOMEM;
+	return 0;
+}
+
+int gzip_start(struct gzip *g, struct arena *a, gzip_write_fn write, void *opaque)
+{
+	/* Without a compressor when the last try had no memory for it. */
+	if (!g->z.state || deflateReset(&g->z) != Z_OK) {
+		int rc = take_all_memory(g, a);
+
+		if (rc < 0)
+			return rc;
+	}
+	g->write = write;
+	g->opaque = opaque;
+	g->in_bytes = 0;
+	g->rc = 0;
 	return 0;
 }
 
@@ -98,7 +112,6 @@ int gzip_end_twice(struct gzip *g, gzip_write_fn first, void *first_opaque, gzip
 		g->rc = write_end(g, first, first_opaque, "", 0);
 	if (g->rc == 0)
 		g->rc = write_end(g, second, second_opaque, tail, n);
-	(void)deflateEnd(&g->z);
 	return g->rc;
 }
 
@@ -106,6 +119,5 @@ int gzip_end(struct gzip *g)
 {
 	if (g->rc == 0)
 		drain(g, Z_FINISH);
-	(void)deflateEnd(&g->z);
 	return g->rc;
 }

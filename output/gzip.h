@@ -3,8 +3,8 @@
  * output/gzip: a stream of bytes into exactly one gzip member.
  *
  * One member, because scrapers size their buffer from the length in its trailer.  The compressor's
- * memory (about 270 KB) comes from the arena.  The first error sticks: later calls do nothing and
- * gzip_end() reports it.
+ * memory (about 270 KB) comes from the arena, and serves one member after the other.  The first error sticks: later calls do
+ * nothing and gzip_end() reports it.
  */
 #ifndef CPROF_OUTPUT_GZIP_H
 #define CPROF_OUTPUT_GZIP_H
@@ -29,8 +29,8 @@ struct gzip {
 	int rc;
 };
 
-/* 0 or -ENOMEM.
- * Context: signal.  Allocates: arena.  Locks: none. */
+/* Begins a member.  *g is all zero, or has ended one with this arena.  0 or -ENOMEM.
+ * Context: signal.  Allocates: arena, the first time.  Locks: none. */
 int gzip_start(struct gzip *g, struct arena *a, gzip_write_fn write, void *opaque);
 
 /* Context: as write.  Allocates: no.  Locks: none. */

@@ -12,56 +12,12 @@
 #include "core/as_safe.h"
 
 /* Upper bounds of what a new record costs in the file: field tags, lengths, ids below 2^28. */
-#define SAMPLE_BYTES   64u /* four values and a label */
+#define SAMPLE_BYTES   64u /* four values and a label, whose strings are few */
 #define LOCATION_BYTES 24u
 #define FUNCTION_BYTES 26u  /* and its two strings */
 #define MAPPING_BYTES  128u /* and its path */
 /* Not an enum synthetic: it exists in files only. */
 #define FOLDED_ADDRESS 4095u
-
-#define HEAP_COLUMNS                                                                               \
-	{"alloc_objects", "count"}, {"alloc_space", "bytes"}, {"inuse_objects", "count"},          \
-	{                                                                                          \
-		"inuse_space", "bytes"                                                             \
-	}
-
-#define WAITS(file_name, its_rows)                                                                 \
-	{                                                                                          \
-		.name = (file_name), .rows = (its_rows),                                           \
-		.columns = {{"contentions", "count"}, {"delay", "nanoseconds"}},                   \
-		.column_count = 2, .period_type = {"contentions", "count"},                        \
-	}
-
-const struct pprof_kind pprof_kinds[KIND_COUNT] = {
-	[KIND_CPU] =
-		{
-			.name = "cpu",
-			.rows = KIND_CPU,
-			.is_window = true,
-			.columns = {{"samples", "count"}, {"cpu", "nanoseconds"}},
-			.column_count = 2,
-			.period_type = {"cpu", "nanoseconds"},
-		},
-	[KIND_HEAP] =
-		{
-			.name = "heap",
-			.rows = KIND_HEAP,
-			.columns = {HEAP_COLUMNS},
-			.column_count = 4,
-			.period_type = {"space", "bytes"},
-		},
-	[KIND_ALLOCS] =
-		{
-			.name = "allocs",
-			.rows = KIND_HEAP,
-			.columns = {HEAP_COLUMNS},
-			.column_count = 4,
-			.period_type = {"space", "bytes"},
-			.default_type = "alloc_space",
-		},
-	[KIND_BLOCK] = WAITS("block", KIND_BLOCK),
-	[KIND_MUTEX] = WAITS("mutex", KIND_MUTEX),
-};
 
 /* The message that grows.  An id of 0 means: not in the file yet. */
 struct builder {
@@ -105,7 +61,7 @@ static int64_t string(struct builder *b, const char *s)
 	return 0;
 }
 
-static Pprof__ValueType *value_type(struct builder *b, const struct pprof_value_type *t)
+static Pprof__ValueType *value_type(struct builder *b, const struct file_kind_type *t)
 {
 	Pprof__ValueType *v = NEW(b, Pprof__ValueType, PPROF__VALUE_TYPE__INIT);
 
@@ -250,9 +206,9 @@ static uint64_t mapping_bytes(const struct builder *b, unsigned module)
 /* Upper bound of what a row adds to the file. */
 static uint64_t row_bytes(const struct builder *b, const struct snapshot_row *row)
 {
-	uint64_t bytes = sample_bytes(b, row->depth);
+	uint64_t bytes = sample_bytes(b, row->in.depth);
 
-	for (unsigned i = 0; i < row->depth; i++) {
+	for (unsigned i = 0; i < row->in.depth; i++) {
 		uint32_t index = row->locations[i], function = b->names->list[index].function;
 
 		if (b->location_ids[index])
@@ -285,42 +241,63 @@ static Pprof__Sample *add_sample(struct builder *b, const int64_t *values, unsig
 	return s;
 }
 
-/* Numeric and without a unit: readers that make a series of every string label do not see it. */
-static void add_thread_label(struct builder *b, Pprof__Sample *s, uint64_t thread_id)
+static const char *class_name(uint64_t class)
 {
+	switch (class) {
+#define X(id, name, kind)                                                                          \
+	case id:                                                                                   \
+		return name;
+		STORE_WAIT_CLASSES(X)
+#undef X
+	default:
+		return NULL;
+	}
+}
+
+/* A thread id is numeric and without a unit: readers that make a series of every string label do not see it.  Classes are a
+ * few words, which may be series.  What a row's label means goes by its own kind: a file may have rows of several. */
+static void add_label(struct builder *b, Pprof__Sample *s, const struct store_sample *row)
+{
+	const bool is_thread = row->kind == KIND_CPU;
+	const char *class = is_thread ? NULL : class_name(row->label);
+
+	if (is_thread ? !row->label : !class)
+		return;
 	Pprof__Label *label = NEW(b, Pprof__Label, PPROF__LABEL__INIT);
 	Pprof__Label **labels = take(b, sizeof *labels);
-
 	if (!label || !labels)
 		return;
-	label->key = string(b, "thread_id");
-	label->num = (int64_t)thread_id;
+	label->key = string(b, is_thread ? "thread_id" : "class");
+	if (is_thread)
+		label->num = (int64_t)row->label;
+	else
+		label->str = string(b, class);
 	labels[0] = label;
 	s->label = labels;
 	s->n_label = 1;
 }
 
-static void add_row(struct builder *b, const struct snapshot_row *row)
+static void add_row(struct builder *b, const struct snapshot_sample *sample)
 {
-	Pprof__Sample *s = add_sample(b, row->column, row->depth);
+	const struct snapshot_row *row = sample->row;
+	Pprof__Sample *s = add_sample(b, sample->column, row->in.depth);
 
 	if (!s)
 		return;
-	for (unsigned i = 0; i < row->depth; i++)
+	for (unsigned i = 0; i < row->in.depth; i++)
 		s->location_id[i] = location_id(b, row->locations[i]);
-	if (row->label && b->input->kind->rows == KIND_CPU)
-		add_thread_label(b, s, row->label);
+	add_label(b, s, &row->in);
 }
 
-/* The rows from `first` on, as one sample. */
+/* The samples from `first` on, as one. */
 static void add_folded(struct builder *b, unsigned first)
 {
-	const struct snapshot *rows = b->input->rows;
+	const struct snapshot_file *file = b->input->file;
 	int64_t sum[STORE_VALUES_MAX] = {0};
 
-	for (unsigned i = first; i < rows->count; i++)
-		for (unsigned c = 0; c < rows->values; c++)
-			if (__builtin_add_overflow(sum[c], rows->rows[i].column[c], &sum[c]))
+	for (unsigned i = first; i < file->count; i++)
+		for (unsigned c = 0; c < file->columns; c++)
+			if (__builtin_add_overflow(sum[c], file->samples[i].column[c], &sum[c]))
 				sum[c] = INT64_MAX; /* only of a damaged store */
 	Pprof__Sample *s = add_sample(b, sum, 1);
 	if (s)
@@ -328,20 +305,20 @@ static void add_folded(struct builder *b, unsigned first)
 						 add_function(b, PPROF_FOLDED, PPROF_FOLDED));
 }
 
-/* Heaviest rows first; the number of those that fit. */
+/* Heaviest first; the number of those that fit. */
 static unsigned add_rows(struct builder *b)
 {
-	const struct snapshot *rows = b->input->rows;
+	const struct snapshot_file *file = b->input->file;
 	unsigned i;
 
-	for (i = 0; i < rows->count && !b->no_memory; i++) {
-		const struct snapshot_row *row = &rows->rows[i];
+	for (i = 0; i < file->count && !b->no_memory; i++) {
+		const struct snapshot_row *row = file->samples[i].row;
 		bool last_place = b->profile.n_sample == PPROF_SAMPLES_MAX - 1;
 
-		if (!row->locations || (last_place && i + 1 < rows->count) ||
+		if (!row->locations || (last_place && i + 1 < file->count) ||
 		    b->bytes + row_bytes(b, row) > PPROF_BYTES_MAX)
 			break;
-		add_row(b, row);
+		add_row(b, &file->samples[i]);
 	}
 	return i;
 }
@@ -373,7 +350,9 @@ static int init(struct builder *b)
 {
 	const struct pprof_input *in = b->input;
 	unsigned functions = in->locations->functions.count + 1,
-		 locations = in->locations->count + 1;
+		 locations = in->locations->count + 1,
+		 samples =
+			 in->file->count < PPROF_SAMPLES_MAX ? in->file->count : PPROF_SAMPLES_MAX;
 	Pprof__Profile *p = &b->profile;
 
 	b->strings.arena = b->arena;
@@ -381,7 +360,7 @@ static int init(struct builder *b)
 	b->function_ids = take(b, functions * sizeof *b->function_ids);
 	b->mapping_ids = take(b, LOCATION_MODULES_MAX * sizeof *b->mapping_ids);
 	p->sample_type = take(b, STORE_VALUES_MAX * sizeof *p->sample_type);
-	p->sample = take(b, PPROF_SAMPLES_MAX * sizeof *p->sample);
+	p->sample = take(b, samples * sizeof *p->sample);
 	p->mapping = take(b, (LOCATION_MODULES_MAX + 1) * sizeof *p->mapping);
 	p->location = take(b, locations * sizeof *p->location);
 	p->function = take(b, functions * sizeof *p->function);
@@ -410,7 +389,7 @@ static int build(struct builder *b, struct pprof_result *ret)
 	const struct symbols_module *exe = locations_executable(in->locations, &exe_id);
 	b->mapping_ids[exe_id] = add_mapping(b, exe); /* [0] is nobody's id */
 	unsigned added = add_rows(b);
-	ret->folded = in->rows->count - added;
+	ret->folded = in->file->count - added;
 	if (ret->folded)
 		add_folded(b, added);
 	add_comments(b, ret->folded);
@@ -439,7 +418,6 @@ static size_t twin_tail(struct builder *b, uint8_t tail[11])
 struct packer {
 	ProtobufCBuffer base;
 	const Pprof__Profile *profile;
-	struct gzip gzip;
 	uint64_t bytes;
 	const struct pprof_input *input;
 	gzip_write_fn write;
@@ -459,7 +437,7 @@ static void append(ProtobufCBuffer *base, size_t n, const uint8_t *bytes)
 	struct packer *p = (struct packer *)base;
 
 	p->bytes += n;
-	gzip_add(&p->gzip, bytes, n);
+	gzip_add(p->input->gzip, bytes, n);
 }
 
 static void pack(void *opaque, struct vendor_guard *guard)
@@ -496,14 +474,14 @@ int pprof_write(const struct pprof_input *input, struct arena *a, gzip_write_fn 
 	p->opaque = opaque;
 	size_t n = input->twin_write ? twin_tail(b, tail)
 				     : 0; /* a column's name: it is in the table */
-	rc = input->twin_write ? gzip_start(&p->gzip, a, write_both, p)
-			       : gzip_start(&p->gzip, a, write, opaque);
+	rc = input->twin_write ? gzip_start(input->gzip, a, write_both, p)
+			       : gzip_start(input->gzip, a, write, opaque);
 	if (rc < 0)
 		return rc;
 	rc = vendor_try(pack, p);
-	int end = input->twin_write ? gzip_end_twice(&p->gzip, write, opaque, input->twin_write,
+	int end = input->twin_write ? gzip_end_twice(input->gzip, write, opaque, input->twin_write,
 						     input->twin_opaque, tail, n)
-				    : gzip_end(&p->gzip);
+				    : gzip_end(input->gzip);
 	ret_result->bytes = p->bytes;
 	return rc < 0 ? rc : end;
 }

@@ -18,7 +18,7 @@
 #include <stdint.h>
 
 #include "core/arena.h"
-#include "core/store_format.h"
+#include "output/file_kind.h"
 #include "output/gzip.h"
 #include "output/locations.h"
 #include "output/snapshot.h"
@@ -28,36 +28,20 @@
 #define PPROF_COMMENTS_MAX 64u
 #define PPROF_FOLDED	   "[cprof: over the file's size limit]"
 
-struct pprof_value_type {
-	const char *type, *unit;
-};
-
-/* What a kind is in a file; names and order are Go's. */
-struct pprof_kind {
-	const char *name;     /* in the file name */
-	enum store_kind rows; /* that are in it */
-	bool is_window;	      /* what was recorded since the last dump; else since the start */
-	struct pprof_value_type columns[STORE_VALUES_MAX];
-	unsigned column_count; /* as many as the rows have */
-	struct pprof_value_type period_type;
-	const char *default_type; /* NULL: the last column */
-};
-
-/* By enum store_kind. */
-extern const struct pprof_kind pprof_kinds[KIND_COUNT];
-
 struct pprof_input {
-	const struct pprof_kind *kind;
-	const struct snapshot *rows;
+	const struct file_kind *kind;
+	const struct snapshot_file *file;
 	struct locations *locations;
 	uint64_t time_ns, duration_ns; /* duration 0: no window */
 	uint64_t period;
 	const char *const *comments; /* of valid UTF-8 */
 	unsigned comment_count;
 	/* A second file of the same with another default type; twin_write NULL: none. */
-	const struct pprof_kind *twin;
+	const struct file_kind *twin;
 	gzip_write_fn twin_write;
 	void *twin_opaque;
+	struct gzip *
+		gzip; /* all zero, or what an earlier file of this arena has left: its memory is used again */
 };
 
 struct pprof_result {
@@ -66,7 +50,7 @@ struct pprof_result {
 	uint64_t bytes;	  /* before compression */
 };
 
-/* Writes the whole gzip member through write().  The rows' locations must be resolved; a row
+/* Writes the whole gzip member through write().  The rows' locations must be resolved; a sample of a row
  * without them is folded. 0, -ENOMEM, -EPROTO, or what write() returned.
  * Context: own (signal-safe).  Allocates: arena.  Locks: none. */
 int pprof_write(const struct pprof_input *input, struct arena *a, gzip_write_fn write, void *opaque,

@@ -8,7 +8,7 @@
 #include "core/arena.h"
 #include "core/sys.h"
 #include "core/text.h"
-#include "output/pprof.h"
+#include "output/file_kind.h"
 
 #include "core/as_safe.h"
 
@@ -57,14 +57,11 @@ static const char *skip_text(const char *s, const char *text)
 
 static const char *skip_kind(const char *s)
 {
-	for (unsigned k = KIND_NONE + 1; k < KIND_COUNT; k++) {
-		const char *name = pprof_kinds[k].name;
-		const char *end = name ? skip_text(s, name) : NULL;
+	size_t n = 0;
 
-		if (end && *end == '.')
-			return end;
-	}
-	return NULL;
+	while (s[n] && s[n] != '.')
+		n++;
+	return file_kind_named(s, n) != KIND_NONE ? s + n : NULL;
 }
 
 /* Behind "<program>.<pid>.<kind>.<n>.pb.gz", or NULL.  A program "a" must not take the file of "a.b"

@@ -50,9 +50,9 @@ void blocked_look(uint64_t ticks, enum wait_class class, const void *entry);
 /* The first half of blocked_end(), for who knows the class only when he has looked: false when blocked_look() is to be called
  * with these ticks.
  * Context: wrapper.  Allocates: no.  Locks: none. */
-static inline bool blocked_is_over(const struct blocked *b, uint64_t *ret_ticks)
+static inline bool blocked_is_over(const struct blocked *b, uint64_t now, uint64_t *ret_ticks)
 {
-	uint64_t ticks = clock_ticks() - b->began;
+	uint64_t ticks = now - b->began;
 
 	blocked_thread.now = NULL;
 	*ret_ticks = ticks;
@@ -62,14 +62,20 @@ static inline bool blocked_is_over(const struct blocked *b, uint64_t *ret_ticks)
 	return true;
 }
 
-/* entry: of the real function that the host has called.  Keeps errno.
+/* now: clock_ticks().  entry: of the real function that the host has called.  Keeps errno.
  * Context: wrapper.  Allocates: store.  Locks: none. */
-static inline void blocked_end(const struct blocked *b, enum wait_class class, const void *entry)
+static inline void blocked_end_at(const struct blocked *b, uint64_t now, enum wait_class class,
+				  const void *entry)
 {
 	uint64_t ticks;
 
-	if (!blocked_is_over(b, &ticks))
+	if (!blocked_is_over(b, now, &ticks))
 		blocked_look(ticks, class, entry);
+}
+
+static inline void blocked_end(const struct blocked *b, enum wait_class class, const void *entry)
+{
+	blocked_end_at(b, clock_ticks(), class, entry);
 }
 
 /* It was no wait: nothing had to be waited for.

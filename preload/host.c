@@ -17,6 +17,7 @@
 #include "preload/blocked.h"
 #include "preload/clock.h"
 #include "preload/heap.h"
+#include "preload/holder.h"
 #include "preload/interpose.h"
 #include "preload/interval.h"
 #include "preload/mask.h"
@@ -128,6 +129,7 @@ static void leave_child(void)
 	recorder_after_fork();
 	heap_after_fork();
 	blocked_after_fork();
+	contention_after_fork();
 	dump_after_fork();
 	thread_set_self(NULL);
 	actions_give_back();
@@ -150,6 +152,7 @@ static void become_child(void)
 	sampler_after_fork();
 	heap_after_fork();
 	blocked_after_fork();
+	contention_after_fork();
 	interval_after_fork();
 }
 
@@ -180,6 +183,7 @@ static void on_thread_end(void *slot)
 	/* In a copy made by raw clone the slot's timer would be one of the child's own. */
 	if (!host_is_here())
 		return;
+	holder_thread_ended();
 	sampler_thread_end(slot);
 	thread_put(slot);
 }

@@ -26,7 +26,7 @@ _cprof() {
 	case $prev in
 	--sort) mapfile -t COMPREPLY < <(compgen -W "flat cum name" -- "$cur") ;;
 	--color) mapfile -t COMPREPLY < <(compgen -W "auto always never" -- "$cur") ;;
-	--kind) mapfile -t COMPREPLY < <(compgen -W "cpu heap allocs" -- "$cur") ;;
+	--kind) mapfile -t COMPREPLY < <(compgen -W "cpu heap allocs block mutex wall" -- "$cur") ;;
 	--format) mapfile -t COMPREPLY < <(compgen -W "svg html" -- "$cur") ;;
 	--dir) compopt -o filenames 2> /dev/null && mapfile -t COMPREPLY < <(compgen -d -- "$cur") ;;
 	--signal) mapfile -t COMPREPLY < <(compgen -W "USR1 USR2 RTMIN none" -- "$cur") ;;

@@ -32,14 +32,14 @@ to=${V[1]} from=${V[0]} pid=$V_PID
 read -r -t 10 answer <&$from
 first=$("$C" dump --kind heap $pid)
 claim dump_of_one_kind_prints_one_file "$first" test "$first" = "$out/leaks.$pid.heap.1.pb.gz"
-status dump_of_an_unknown_kind_is_usage 2 "expected cpu, heap or allocs" "$C" dump --kind block $pid
+status dump_of_an_unknown_kind_is_usage 2 "expected cpu, heap, allocs, block, mutex or wall" "$C" dump --kind idle $pid
 
 # ---- what runs ----
 "$C" status $pid > "$scratch/out"
 says status_tells_the_heap '^heap: +about 11[0-9]{2}K in [0-9]+ objects are in use; 1\.[0-9]M|^heap: +about 1\.2M in [0-9]+ objects are in use; [0-9.]+M in [0-9]+ were allocated'
-says status_tells_how_it_is_recorded '^recorded: +cpu 100 Hz, heap exact$'
+says status_tells_how_it_is_recorded '^recorded: +cpu 100 Hz, heap exact, block 10ms, mutex$'
 "$C" ls > "$scratch/out"
-says ls_tells_the_heap "^leaks +$pid +running .* 1\.[0-9]M +0  cpu 100 Hz, heap exact\$"
+says ls_tells_the_heap "^leaks +$pid +running .* 1\.[0-9]M +0  cpu 100 Hz, heap exact, block 10ms, mutex\$"
 claim cpu_samples_are_not_objects "too many" awk -v pid=$pid '$2 == pid { exit !($6 < 100) }' "$scratch/out"
 
 # ---- what is held ----

@@ -9,7 +9,7 @@ mkdir -p "$HOME" "$PPROF_TMPDIR"
 P() { go tool pprof "$@" 2>&1; }
 programs=$B/programs
 RAW=$B/rawprof
-[ -x "$RAW" ] || make -s B="$B" "$RAW" > /dev/null || exit 1
+[ -x "$RAW" ] && [ -x "$B/contention" ] || make -s B="$B" "$RAW" "$B/contention" > /dev/null || exit 1
 
 # ---- record: all victims at once; their profiles are in CPU time, so that sharing cores does no harm ----
 # record NAME PROGRAM ARGS...: the file is then $scratch/NAME.pb.gz.
@@ -85,6 +85,11 @@ JS
 ) > "$scratch/record.log"
 cat "$scratch/record.log"
 grep -q '^not ok' "$scratch/record.log" && exit 1
+# Waits whose stacks and delays are known (tests/conformance/contention.c): nothing, one round, three.
+for n in 0 1 3; do
+	mkdir -m 700 "$scratch/contention.$n" && "$B/contention" "$scratch/contention.$n" $n || exit 1
+	for f in block mutex wall; do mv "$scratch/contention.$n"/*.$f.1.pb.gz "$scratch/${f}_$n.pb.gz" || exit 1; done
+done
 cd "$scratch" || exit 1
 all=(*.pb.gz)
 
@@ -116,7 +121,7 @@ empty() {
 	wait_for 10 test -e "$scratch/out.empty/sleep.$pid.cpu.1.pb.gz"
 	kill "$pid"
 	wait "$pid"
-	for f in cpu heap allocs; do
+	for f in cpu heap allocs block mutex wall; do
 		mv "$scratch/out.empty/sleep.$pid.$f.1.pb.gz" "$scratch/empty_$f.pb" && P -top empty_$f.pb > empty.txt && grep -q '0 total' empty.txt || return 1
 		! grep -Eiq 'unrecognized|parsing|error' empty.txt || return 1
 	done
@@ -171,6 +176,37 @@ is "check-05 heap_shows_what_is_kept" "$(of -sample_index=inuse_space heap_less.
 is "check-05 default_of_heap_is_inuse_space" "$(of heap_less.pb.gz)" "keep 1000000B "
 is "check-05 default_of_allocs_is_alloc_space" "$(of allocs_less.pb.gz)" "drop 1000000B keep 1000000B "
 is "check-24 diff_base_between_runs_is_exact" "$(of -diff_base=heap_less.pb.gz heap_more.pb.gz)" "keep 500000B "
+
+# ---- waits ----
+contention() { # KIND: Go's columns, since the start
+	P -raw "$1_1.pb.gz" > raw.txt
+	grep -q '^PeriodType: contentions count$' raw.txt && grep -q '^Period: 1$' raw.txt && ! grep -q '^Duration' raw.txt &&
+		grep -q '^Time: 20' raw.txt && grep -q '^contentions/count delay/nanoseconds$' raw.txt
+}
+claim "check-05 block_has_gos_columns" "$(head -8 raw.txt | tr '\n' ' ')" contention block
+claim "check-05 mutex_has_gos_columns" "$(head -8 raw.txt | tr '\n' ' ')" contention mutex
+wall() {
+	P -raw wall_1.pb.gz > raw.txt
+	grep -q '^PeriodType: wall nanoseconds$' raw.txt && grep -q '^Period: 10000000$' raw.txt && grep -q '^Duration: 2' raw.txt &&
+		grep -q '^samples/count wall/nanoseconds$' raw.txt
+}
+claim "check-05 wall_has_its_columns_period_and_duration" "$(head -8 raw.txt | tr '\n' ' ')" wall
+waits() { P -top -nodefraction=0 -unit=ms "$@" 2> /dev/null | awk '/ (wait_for_[a-z]*|hold_lock|work)$/ { print $NF, $1 }' | sort | tr '\n' ' '; }
+is "check-05 default_of_block_is_delay" "$(waits block_1.pb.gz)" "wait_for_disk 5ms wait_for_lock 30ms "
+is "check-05 contentions_are_counted" "$(waits -unit=minimum -sample_index=contentions block_1.pb.gz)" "wait_for_disk 10 wait_for_lock 3 "
+is "check-05 default_of_mutex_is_delay" "$(waits mutex_1.pb.gz)" "hold_lock 20ms "
+is "check-05 wall_is_cpu_and_waits_without_the_cpu_in_them" "$(waits wall_1.pb.gz)" \
+	"wait_for_disk 5ms wait_for_lock 30ms wait_for_work 500ms work 1000ms "
+is "check-24 diff_base_of_waits_is_exact" "$(waits -diff_base=block_1.pb.gz block_3.pb.gz)" "wait_for_disk 10ms wait_for_lock 60ms "
+is "check-24 diff_base_of_a_profile_without_waits_is_all" "$(waits -diff_base=mutex_0.pb.gz mutex_3.pb.gz)" "hold_lock 60ms "
+is "check-22 windows_of_wall_add_up" "$(waits wall_1.pb.gz wall_3.pb.gz)" "wait_for_disk 20ms wait_for_lock 120ms wait_for_work 2000ms work 4000ms "
+is "check-25 class_selects" "$(waits -tagfocus='class=^(io|poll)$' wall_1.pb.gz)" "wait_for_disk 5ms wait_for_work 500ms "
+claim "check-25 class_is_a_string_label_of_waits" "$(P -tags wall_1.pb.gz | tr '\n' ' ')" \
+	test "$(P -tags wall_1.pb.gz | awk '/ class: / { on = 1; next } on && NF >= 3 { print $NF }' | sort | tr '\n' ' ')" = "io mutex poll "
+own() { "$B/cprof" top --all "$@" 2> /dev/null | awk '/ (wait_for_[a-z]*|hold_lock|work)$/ { print $NF, $1 }' | sort | tr '\n' ' '; }
+is "check-25 class_selects_in_cprof_too" "$(own --class '^(io|poll)$' wall_1.pb.gz)" "wait_for_disk 5ms wait_for_work 500ms "
+is "check-25 no_class_is_what_was_running" "$(own --class '^$' wall_1.pb.gz)" "work 1s "
+is "check-25 cprof_counts_contentions" "$(own --sample contentions --class mutex block_1.pb.gz)" "wait_for_lock 3 "
 
 # ---- symbols and addresses ----
 P -top hot.pb.gz > top.txt

@@ -21,6 +21,7 @@
 #include "cli/orphan.h"
 #include "core/store.h"
 #include "output/export.h"
+#include "output/file_kind.h"
 #include "output/pprof.h"
 #include "tests/fuzz/elf_image.h"
 #include "tests/support/rawprof.h"
@@ -101,11 +102,16 @@ static void add_rows(struct store *s)
 	for (unsigned i = 0; i < STORE_DEPTH_MAX; i++)
 		frames[i] = code[i * 7 % n];
 	for (unsigned i = 0; i < n; i++) {
-		uint64_t values[] = {i + 1, (i + 1) * 10000000};
+		uint64_t values[] = {i + 1, (i + 1) * 10000000, i % 4 * 10000000};
 
 		store_add(s, KIND_CPU, frames + i, 1 + i % 5, i % 3 ? 0 : 1000 + i, values);
 	}
-	store_add(s, KIND_CPU, frames, STORE_DEPTH_MAX, 0, (uint64_t[]){1, 10000000});
+	store_add(s, KIND_CPU, frames, STORE_DEPTH_MAX, 0, (uint64_t[]){1, 10000000, 0});
+	store_add(s, KIND_HEAP, frames, 2, 0, (uint64_t[]){3 << 16, 300, 1 << 16, 100});
+	store_add(s, KIND_BLOCK, frames, 3, WAIT_IO, (uint64_t[]){5 << 15, 20000000});
+	store_add(s, KIND_BLOCK, frames, 3, WAIT_NO_CLASS, (uint64_t[]){1, 30000000});
+	store_add(s, KIND_IDLE, frames, 4, WAIT_EVENTS, (uint64_t[]){1 << 16, 900000000});
+	store_add(s, KIND_MUTEX, frames, 2, WAIT_SPIN, (uint64_t[]){2 << 16, 15000000});
 }
 
 static void make_store(void)
@@ -124,6 +130,10 @@ static void make_store(void)
 		.cmdline_bytes = sizeof words,
 		.cpu_hz = 100,
 		.cpu_period_ns = 10000000,
+		.cpu_on = true,
+		.heap_period_bytes = 512 << 10,
+		.block_threshold_ns = 10000000,
+		.mutex_fraction = 1,
 		.window_realtime_ns = 1700000000000000000,
 		.window_monotonic_ns = 1000000000,
 	};
@@ -298,15 +308,14 @@ static void recover(const struct store_view *view)
 	}
 	/* A damaged header may say that nothing or everything was recorded. */
 	CLAIM(result.files >= 1 && result.files <= KIND_COUNT - 1);
-	for (unsigned kind = KIND_NONE + 1; kind < KIND_COUNT; kind++) {
+	for (enum store_kind kind = KIND_NONE;
+	     (kind = file_kind_next(kind, result.kinds)) != KIND_NONE;) {
 		char path[512];
 		struct text t = TEXT_ON(path);
 
-		if (!(result.kinds & UINT32_C(1) << kind))
-			continue;
 		text_str(&t, fuzz.dir);
 		text_char(&t, '/');
-		export_file_name(view->header, (enum store_kind)kind, result.number, &t);
+		export_file_name(view->header, kind, result.number, &t);
 		check_file(path);
 	}
 }

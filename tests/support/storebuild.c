@@ -10,6 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "core/sampling.h"
 #include "tests/support/check.h"
 
 #define PAGE 4096u
@@ -22,7 +23,7 @@ static uint64_t clock_ns(clockid_t clock)
 	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
 }
 
-void storebuild_open(struct store *s, uint64_t bytes)
+static void create(struct store *s, uint64_t bytes, bool all)
 {
 	char exe[512] = "";
 	int why;
@@ -40,11 +41,25 @@ void storebuild_open(struct store *s, uint64_t bytes)
 		.cmdline_bytes = 16,
 		.cpu_hz = 100,
 		.cpu_period_ns = 10000000,
+		.cpu_on = true,
+		.heap_period_bytes = all ? 512 << 10 : 0,
+		.block_threshold_ns = all ? 10000000 : 0,
+		.mutex_fraction = all,
 		.window_realtime_ns = clock_ns(CLOCK_REALTIME),
 		.window_monotonic_ns = clock_ns(CLOCK_MONOTONIC),
 	};
 	CHECK_EQ(store_create(s, "/nonexistent/dir", bytes, &who, &why), 0);
 	CHECK(why < 0); /* so it is anonymous */
+}
+
+void storebuild_open(struct store *s, uint64_t bytes)
+{
+	create(s, bytes, false);
+}
+
+void storebuild_open_all(struct store *s, uint64_t bytes)
+{
+	create(s, bytes, true);
 }
 
 void storebuild_close(struct store *s)
@@ -144,7 +159,44 @@ uint64_t storebuild_frame(const struct store *s, const void *pc)
 void storebuild_add(struct store *s, const uint64_t *frames, unsigned depth, uint64_t label,
 		    uint64_t samples)
 {
-	uint64_t values[] = {samples, samples * 10000000};
+	const uint64_t values[] = {samples, samples * 10000000, 0};
 
 	store_add(s, KIND_CPU, frames, depth, label, values);
+}
+
+void storebuild_add_in_waits(struct store *s, const uint64_t *frames, unsigned depth,
+			     uint64_t samples)
+{
+	const uint64_t values[] = {samples, samples * 10000000, samples * 10000000};
+
+	store_add(s, KIND_CPU, frames, depth, 0, values);
+}
+
+static enum store_kind kind_of(enum wait_class class)
+{
+	switch (class) {
+#define X(id, name, kind)                                                                          \
+	case id:                                                                                   \
+		return kind;
+		STORE_WAIT_CLASSES(X)
+#undef X
+	default:
+		return KIND_BLOCK;
+	}
+}
+
+void storebuild_wait(struct store *s, const uint64_t *frames, unsigned depth, enum wait_class class,
+		     uint64_t waits, uint64_t ns)
+{
+	const uint64_t values[] = {waits << SAMPLING_OBJECT_BITS, ns};
+
+	store_add(s, kind_of(class), frames, depth, class, values);
+}
+
+void storebuild_charge(struct store *s, const uint64_t *frames, unsigned depth,
+		       enum wait_class class, uint64_t contentions, uint64_t ns)
+{
+	const uint64_t values[] = {contentions << SAMPLING_OBJECT_BITS, ns};
+
+	store_add(s, KIND_MUTEX, frames, depth, class, values);
 }

@@ -15,6 +15,8 @@
 /* An empty store in anonymous memory, of a process called "unit" at 100 Hz whose window is 2 s long
  * at storebuild_now(). */
 void storebuild_open(struct store *s, uint64_t bytes);
+/* The same of a process in which everything is recorded, at the defaults. */
+void storebuild_open_all(struct store *s, uint64_t bytes);
 void storebuild_close(struct store *s);
 
 #define STOREBUILD_WINDOW_NS 2000000000u
@@ -35,5 +37,15 @@ uint64_t storebuild_frame(const struct store *s, const void *pc);
 /* Adds `samples` samples of 10 ms with the given stack, leaf first. */
 void storebuild_add(struct store *s, const uint64_t *frames, unsigned depth, uint64_t label,
 		    uint64_t samples);
+
+/* Adds waits of that many ns in all, of KIND_BLOCK or KIND_IDLE as their class is. */
+void storebuild_wait(struct store *s, const uint64_t *frames, unsigned depth, enum wait_class class,
+		     uint64_t waits, uint64_t ns);
+/* Adds what a holder was charged for. */
+void storebuild_charge(struct store *s, const uint64_t *frames, unsigned depth,
+		       enum wait_class class, uint64_t contentions, uint64_t ns);
+/* Adds samples of 10 ms of CPU inside of waits. */
+void storebuild_add_in_waits(struct store *s, const uint64_t *frames, unsigned depth,
+			     uint64_t samples);
 
 #endif

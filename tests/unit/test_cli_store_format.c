@@ -80,3 +80,20 @@ TEST(store_format_page_has_every_field_of_a_module)
 	snprintf(size, sizeof size, "%u words of 8 bytes", STORE_INDEX_SLOTS);
 	CHECK(strstr(page, size) != NULL);
 }
+
+TEST(store_format_page_has_every_kind_and_class)
+{
+	char text[64];
+
+	read_page();
+	for (unsigned k = KIND_NONE + 1; k < KIND_COUNT; k++) {
+		snprintf(text, sizeof text, "\n| %u | ", k);
+		CHECK(strstr(page, text) != NULL);
+	}
+#define X(id, name, kind)                                                                          \
+	snprintf(text, sizeof text, " %d `%s`", id, name);                                         \
+	if (!strstr(page, text))                                                                   \
+		check_fail(__FILE__, __LINE__, "docs/store-format.md has not \"%s\"", text);
+	STORE_WAIT_CLASSES(X)
+#undef X
+}

@@ -15,6 +15,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "output/file_kind.h"
 #include "tests/support/check.h"
 #include "tests/support/rawprof.h"
 #include "tests/support/storebuild.h"
@@ -375,6 +376,153 @@ TEST(export_program_name_is_made_safe)
 	CHECK_EQ(dump(NULL), 0);
 	CHECK(strstr(result.path, "/unknown.") != NULL);
 	CHECK_EQ(check_files_in(scratch), 3);
+	end();
+}
+
+/* ---- all kinds ---- */
+
+/* Reads the last dump's file of a kind: its path stands in result.path then. */
+static void read_kind(enum store_kind kind)
+{
+	struct text t = TEXT_ON(result.path);
+
+	CHECK(result.kinds & KIND_BIT(kind));
+	text_str(&t, scratch);
+	text_char(&t, '/');
+	export_file_name(store.header, kind, result.number, &t);
+	read_back();
+}
+
+static void has_columns(const char *first, const char *first_unit, const char *second,
+			const char *second_unit, const char *period_type, int64_t period)
+{
+	const Pprof__Profile *p = raw.profile;
+
+	CHECK_EQ(p->n_sample_type, 2);
+	CHECK_STR(rawprof_string(&raw, p->sample_type[0]->type), first);
+	CHECK_STR(rawprof_string(&raw, p->sample_type[0]->unit), first_unit);
+	CHECK_STR(rawprof_string(&raw, p->sample_type[1]->type), second);
+	CHECK_STR(rawprof_string(&raw, p->sample_type[1]->unit), second_unit);
+	CHECK_STR(rawprof_string(&raw, p->period_type->type), period_type);
+	CHECK_EQ(p->period, period);
+	CHECK_EQ(p->default_sample_type, 0);
+}
+
+static int64_t sum(unsigned column)
+{
+	int64_t all = 0;
+
+	for (size_t i = 0; i < raw.profile->n_sample; i++)
+		all += raw.profile->sample[i]->value[column];
+	return all;
+}
+
+/* 7 samples of CPU, 2 of them in waits; 3 contentions of 60 ms, an idle wait of 500 ms, a charge of 40 ms. */
+static void add_all(void)
+{
+	const uint64_t heap[] = {1 << 16, 100, 0, 0};
+	uint64_t frames[2] = {storebuild_frame(&store, (void *)(uintptr_t)read_kind),
+			      storebuild_frame(&store, (void *)(uintptr_t)strtod)};
+
+	storebuild_add(&store, frames, 2, 0, 5);
+	storebuild_add_in_waits(&store, frames, 2, 2);
+	store_add(&store, KIND_HEAP, frames, 2, 0, heap);
+	storebuild_wait(&store, frames, 2, WAIT_RWLOCK, 3, 60000000);
+	storebuild_wait(&store, frames, 2, WAIT_POLL, 1, 500000000);
+	storebuild_charge(&store, frames, 2, WAIT_RWLOCK, 2, 40000000);
+}
+
+TEST(export_writes_a_file_of_each_kind_that_is_recorded)
+{
+	begin(4 << 20);
+	storebuild_close(&store);
+	storebuild_open_all(&store, 8 << 20);
+	storebuild_modules(&store);
+	add_all();
+	CHECK_EQ(dump(NULL), 0);
+	CHECK_EQ(result.files, 6);
+	CHECK_EQ(result.kinds, KIND_BIT(KIND_CPU) | KIND_BIT(KIND_HEAP) | KIND_BIT(KIND_ALLOCS) |
+				       KIND_BIT(KIND_BLOCK) | KIND_BIT(KIND_MUTEX) |
+				       KIND_BIT(KIND_WALL));
+	CHECK_EQ(check_files_in(scratch), 6);
+	CHECK_EQ(commits, 1);
+	CHECK_EQ(committed_rows, 5); /* each once, though two files may have it */
+
+	read_kind(KIND_BLOCK);
+	has_columns("contentions", "count", "delay", "nanoseconds", "contentions", 1);
+	CHECK_EQ(raw.profile->duration_nanos, 0);
+	CHECK_EQ(raw.profile->time_nanos,
+		 (int64_t)storebuild_realtime(&store) - (int64_t)STOREBUILD_WINDOW_NS);
+	CHECK_EQ(sum(0), 3);
+	CHECK_EQ(sum(1), 60000000);
+	read_kind(KIND_MUTEX);
+	has_columns("contentions", "count", "delay", "nanoseconds", "contentions", 1);
+	CHECK_EQ(raw.profile->duration_nanos, 0);
+	CHECK_EQ(sum(0), 2);
+	CHECK_EQ(sum(1), 40000000);
+	read_kind(KIND_WALL);
+	has_columns("samples", "count", "wall", "nanoseconds", "wall", 10000000);
+	CHECK_EQ(raw.profile->duration_nanos, STOREBUILD_WINDOW_NS);
+	CHECK_EQ(raw.profile->n_sample, 3);
+	CHECK_EQ(sum(0), 5 + 3 + 1);
+	CHECK_EQ(sum(1), 50000000 + 60000000 + 500000000);
+	read_kind(KIND_CPU);
+	CHECK_EQ(sum(1), 70000000);
+	CHECK(raw.profile->period == 10000000 && raw.profile->n_location == 2);
+	read_kind(KIND_ALLOCS);
+	CHECK_STR(rawprof_string(&raw, raw.profile->default_sample_type), "alloc_space");
+	CHECK_EQ(sum(1), 100);
+	read_kind(KIND_HEAP);
+	CHECK_EQ(sum(3), 100);
+
+	add_all();
+	CHECK_EQ(dump(NULL), 0);
+	read_kind(KIND_BLOCK);
+	CHECK_EQ(sum(1), 120000000);
+	read_kind(KIND_MUTEX);
+	CHECK_EQ(sum(0), 4);
+	read_kind(KIND_WALL);
+	CHECK_EQ(sum(1), 610000000);
+	store.header->block_idle = 1;
+	CHECK_EQ(dump(NULL), 0); /* without news */
+	CHECK_EQ(committed_rows, 0);
+	read_kind(KIND_BLOCK);
+	CHECK_EQ(raw.profile->n_sample, 2);
+	CHECK_EQ(sum(1), 1120000000);
+	read_kind(KIND_WALL);
+	CHECK_EQ(raw.profile->n_sample, 0);
+	end();
+}
+
+TEST(export_of_kinds_that_are_on_and_have_nothing_is_empty_files)
+{
+	begin(4 << 20);
+	storebuild_close(&store);
+	storebuild_open_all(&store, 8 << 20);
+	CHECK_EQ(dump(NULL), 0);
+	CHECK_EQ(result.files, 6);
+	for (enum store_kind k = KIND_NONE; (k = file_kind_next(k, KIND_ALL)) != KIND_NONE;) {
+		read_kind(k);
+		CHECK_EQ(raw.profile->n_sample, 0);
+	}
+	end();
+}
+
+/* Also of a damaged header, whose sets have bits of no file. */
+TEST(export_of_kinds_that_are_off_has_no_files_of_them)
+{
+	begin(4 << 20);
+	add_sample(7);
+	CHECK_EQ(dump(NULL), 0);
+	CHECK_EQ(result.kinds, KIND_BIT(KIND_CPU));
+	store.header->kind_period[KIND_NONE] = store.header->kind_period[KIND_IDLE] = 1;
+	store.header->kind_period[KIND_COUNT] = 1;
+	CHECK_EQ(dump(NULL), 0);
+	CHECK_EQ(result.kinds, KIND_BIT(KIND_CPU));
+	store.header->kind_period[KIND_BLOCK] = 1;
+	store.header->kind_period[KIND_CPU] = 0; /* there are samples all the same */
+	CHECK_EQ(dump(NULL), 0);
+	CHECK_EQ(result.kinds, KIND_BIT(KIND_CPU) | KIND_BIT(KIND_BLOCK));
 	end();
 }
 

@@ -43,6 +43,18 @@ TEST(human_age_has_two_units)
 	CHECK(strlen(human_age(UINT64_MAX, buf)) < HUMAN_BYTES);
 }
 
+TEST(human_ns_has_the_largest_unit_that_fits)
+{
+	CHECK_STR(human_ns(0, buf), "0ns");
+	CHECK_STR(human_ns(999, buf), "999ns");
+	CHECK_STR(human_ns(1500, buf), "1.5us");
+	CHECK_STR(human_ns(10000000, buf), "10ms");
+	CHECK_STR(human_ns(5640000000, buf), "5.6s");
+	CHECK_STR(human_ns(59999999999, buf), "60s");
+	CHECK_STR(human_ns(60000000000, buf), "1m00s");
+	CHECK(strlen(human_ns(UINT64_MAX, buf)) < HUMAN_BYTES);
+}
+
 TEST(human_time_is_local)
 {
 	setenv("TZ", "UTC0", 1);

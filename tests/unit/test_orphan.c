@@ -12,6 +12,7 @@
 #include "core/process.h"
 #include "core/store.h"
 #include "tests/support/check.h"
+#include "tests/support/storebuild.h"
 
 static char dir[64], why[256];
 static struct store s;
@@ -30,7 +31,7 @@ static void begin(void)
 		.settings = "cpu.hz=100\n",
 		.pid_ns = process_pid_ns(),
 	};
-	const uint64_t frames[] = {FRAME(FRAME_NO_MODULE, 1)}, values[] = {3, 30000000};
+	const uint64_t frames[] = {FRAME(FRAME_NO_MODULE, 1)}, values[] = {3, 30000000, 0};
 	int rc;
 
 	process_boot_id(w.boot_id);
@@ -54,7 +55,7 @@ static void end(void)
 TEST(orphan_tells_what_is_in_a_store)
 {
 	struct orphan o;
-	char kinds[64];
+	char kinds[ORPHAN_KINDS_BYTES];
 
 	begin();
 	CHECK_EQ(orphan_open(&o, s.path, why), 0);
@@ -63,13 +64,13 @@ TEST(orphan_tells_what_is_in_a_store)
 	CHECK_EQ(sums.unwritten, 3);
 	CHECK_EQ(sums.cpu_ns, 30000000);
 	CHECK_EQ(sums.alloc_bytes, 0);
-	orphan_show_kinds(o.header, kinds, sizeof kinds);
+	orphan_show_kinds(o.header, kinds);
 	CHECK_STR(kinds, "cpu 100 Hz");
 	CHECK_STR(o.header->library, "9.8");
 	CHECK_STR(o.header->settings, "cpu.hz=100\n");
 	CHECK(orphan_is_alive(&o) && orphan_is_this_boot(&o) && !orphan_is_elsewhere(&o));
 	o.header->kind_period[KIND_CPU] = 0;
-	orphan_show_kinds(o.header, kinds, sizeof kinds);
+	orphan_show_kinds(o.header, kinds);
 	CHECK_STR(kinds, "nothing");
 	o.header->pid_ns++;
 	CHECK(orphan_is_elsewhere(&o) && !orphan_is_alive(&o));
@@ -89,7 +90,7 @@ TEST(orphan_tells_the_heap_from_cpu_samples)
 	/* Of a damaged store: more is freed than was allocated. */
 	const uint64_t damage[] = {0, 0, 1 << 16, 1};
 	struct orphan o;
-	char kinds[64];
+	char kinds[ORPHAN_KINDS_BYTES];
 
 	begin();
 	store_add(&s, KIND_HEAP, frames, 1, 0, some);
@@ -105,12 +106,51 @@ TEST(orphan_tells_the_heap_from_cpu_samples)
 	CHECK_EQ(sums.inuse_bytes, 3000);
 	CHECK_EQ(sums.inuse_objects, 3);
 	o.header->kind_period[KIND_HEAP] = o.header->kind_period[KIND_ALLOCS] = 512 << 10;
-	orphan_show_kinds(o.header, kinds, sizeof kinds);
+	orphan_show_kinds(o.header, kinds);
 	CHECK_STR(kinds, "cpu 100 Hz, heap 512K");
-	orphan_show_wanted(0, 1, kinds, sizeof kinds);
+	orphan_show_wanted(&(struct settings){.heap_sample_bytes = 1, .cpu_hz = 100}, kinds);
 	CHECK_STR(kinds, "heap exact");
-	orphan_show_wanted(0, 0, kinds, sizeof kinds);
+	orphan_show_wanted(&(struct settings){.cpu_hz = 100}, kinds);
 	CHECK_STR(kinds, "nothing");
+	orphan_close(&o);
+	end();
+}
+
+TEST(orphan_tells_waits_from_all_else)
+{
+	const uint64_t frame = FRAME(FRAME_NO_MODULE, 2);
+	struct orphan o;
+	char kinds[ORPHAN_KINDS_BYTES];
+
+	begin();
+	storebuild_wait(&s, &frame, 1, WAIT_IO, 5, 70);
+	storebuild_wait(&s, &frame, 1, WAIT_COND, 1, 1);
+	storebuild_wait(&s, &frame, 1, WAIT_CHILD, 2, 900);
+	storebuild_charge(&s, &frame, 1, WAIT_MUTEX, 4, 60);
+	CHECK_EQ(orphan_open(&o, s.path, why), 0);
+	struct orphan_sums sums = orphan_sum(&o);
+	CHECK_EQ(sums.samples, 3);
+	CHECK_EQ(sums.unwritten, 3);
+	CHECK_EQ(sums.block.count, 6);
+	CHECK_EQ(sums.block.ns, 71);
+	CHECK_EQ(sums.idle.count, 2);
+	CHECK_EQ(sums.idle.ns, 900);
+	CHECK_EQ(sums.mutex.count, 4);
+	CHECK_EQ(sums.mutex.ns, 60);
+	o.header->kind_period[KIND_BLOCK] = 10000000;
+	o.header->kind_period[KIND_MUTEX] = 1;
+	orphan_show_kinds(o.header, kinds);
+	CHECK_STR(kinds, "cpu 100 Hz, block 10ms, mutex");
+	struct settings wanted = {.block_threshold = 1, .mutex_fraction = 5};
+	orphan_show_wanted(&wanted, kinds);
+	CHECK_STR(kinds, "block exact, mutex 1/5");
+	wanted = (struct settings){.cpu_enabled = true,
+				   .cpu_hz = 1000,
+				   .heap_sample_bytes = 1 << 30,
+				   .block_threshold = 9999999999,
+				   .mutex_fraction = 1000000};
+	orphan_show_wanted(&wanted, kinds); /* nothing longer there is */
+	CHECK_STR(kinds, "cpu 1000 Hz, heap 1.0G, block 10s, mutex 1/1000000");
 	orphan_close(&o);
 	end();
 }

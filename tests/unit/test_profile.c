@@ -39,9 +39,9 @@ struct built {
 	int64_t comment[2];
 };
 
-static char *const words[] = {"",	   "samples", "count",	  "cpu",    "nanoseconds",
-			      "/bin/prog", "main",    "work",	  "leaf",   "/lib/x.so",
-			      "thread_id", "name",    "thread 1", "abcdef", "hello",
+static char *const words[] = {"",	   "samples", "count",	   "cpu",    "nanoseconds",
+			      "/bin/prog", "main",    "work",	   "leaf",   "/lib/x.so",
+			      "thread_id", "class",   "semaphore", "abcdef", "hello",
 			      "#hidden",   "none*("};
 
 static void build(struct built *b)
@@ -168,6 +168,8 @@ TEST(profile_holds_what_the_file_says)
 	CHECK_EQ(p.function_keys.count, 3);
 	CHECK_EQ(p.samples[1].frame_count, 4);
 	CHECK_EQ(p.values[3], 20000000);
+	CHECK_STR(p.samples[2].class, "semaphore");
+	CHECK(!p.samples[1].class);
 	CHECK_EQ(p.comment_count, 2);
 	CHECK_EQ(p.time_ns, 1000);
 	CHECK_EQ(p.duration_ns, 2000);

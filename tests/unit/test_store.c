@@ -61,7 +61,7 @@ static void end(struct store *s, const char *dir)
 
 static void add(struct store *s, uint64_t a, uint64_t b, uint64_t label, uint64_t samples)
 {
-	const uint64_t frames[] = {a, b}, values[] = {samples, samples * 10};
+	const uint64_t frames[] = {a, b}, values[] = {samples, samples * 10, 0};
 
 	store_add(s, KIND_CPU, frames, 2, label, values);
 }

@@ -11,6 +11,8 @@
 #include "tests/support/check.h"
 #include "tests/support/sketch.h"
 
+static const char *class = ""; /* the pattern for classes */
+
 /* The stacks that are left, "value:frame,frame;...", frames leaf first with the lines of each. */
 static const char *left(struct sketch *s, const char *focus, const char *ignore, const char *hide,
 			const char *show, unsigned *ret_missed)
@@ -21,8 +23,9 @@ static const char *left(struct sketch *s, const char *focus, const char *ignore,
 	char why[256];
 	size_t n = 0;
 
-	for (int k = 0; k < FILTER_KINDS; k++)
+	for (int k = 0; k < FILTER_CLASS; k++)
 		CHECK_EQ(filter_set(&f, k, patterns[k], why), 0);
+	CHECK_EQ(filter_set(&f, FILTER_CLASS, class, why), 0);
 	*ret_missed = filter_apply(&f, &s->p);
 	filter_free(&f);
 	text[0] = '\0';
@@ -93,6 +96,35 @@ TEST(filter_hide_and_show_take_frames_and_lines)
 	three_stacks(&s);
 	CHECK_STR(left(&s, "", "", "main", "nobody", &missed), "");
 	CHECK_EQ(missed, 1 << FILTER_SHOW);
+	sketch_stop(&s);
+}
+
+TEST(filter_class_keeps_waits_of_it_and_what_has_none_is_empty)
+{
+	struct sketch s;
+	unsigned missed;
+
+	static const char *const wanted[][2] = {
+		{"^(io|sync)$", "1:in,out,work,main;"},
+		{"o", "1:in,out,work,main;2:leaf,work,main;"},
+		{"^$", "4:leaf,thread;"},
+		{"none", ""},
+	};
+
+	for (unsigned i = 0; i < 4; i++) {
+		three_stacks(&s);
+		s.samples[0].class = "io";
+		s.samples[1].class = "cond";
+		class = wanted[i][0];
+		CHECK_STR(left(&s, "", "", "", "", &missed), wanted[i][1]);
+		CHECK_EQ(missed, i == 3 ? 1 << FILTER_CLASS : 0);
+		sketch_stop(&s);
+	}
+	three_stacks(&s);
+	s.samples[1].class = "cond";
+	class = "cond";
+	CHECK_STR(left(&s, "leaf", "", "main", "", &missed), "2:leaf,work;");
+	class = "";
 	sketch_stop(&s);
 }
 

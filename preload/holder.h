@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * preload/holder: who makes others wait: what wrappers of locks do when somebody waits.
+ *
+ * A thread waits for one lock at a time; a handler of the host's on top of a wait may wait for another.  The waiter that a thread has left
+ * behind by siglongjmp or cancellation is ended at its next wait, or when it ends.
+ */
+#ifndef CPROF_PRELOAD_HOLDER_H
+#define CPROF_PRELOAD_HOLDER_H
+
+#include <pthread.h>
+
+#include "core/contention.h"
+#include "preload/blocked.h"
+
+/* Around the real call of a lock that was found busy.  errno is what the real call left.
+ * Context: wrapper.  Allocates: store.  Locks: none. */
+void holder_wait_begin(struct blocked *b, const void *lock);
+void holder_wait_end(const struct blocked *b, enum wait_class class, const void *entry);
+
+/* A lock for which contention_maybe() is true is about to be released by the real function `entry`.
+ * Context: wrapper.  Allocates: store.  Locks: none. */
+void holder_release(const void *lock, enum wait_class class, const void *entry);
+
+/* The same for a mutex, which is not released when it is another thread's, or was locked more than once.
+ * Context: wrapper.  Allocates: store.  Locks: none. */
+void holder_release_mutex(const pthread_mutex_t *mutex, const void *entry);
+
+/* The calling thread ends.
+ * Context: own.  Allocates: no.  Locks: none. */
+void holder_thread_ended(void);
+
+#endif

@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Locks.  One that is free is taken by the function that tries it, which does the same as the one that waits; only when that
+ * says busy is there a wait.  Where that would differ (an invalid time, which the real function looks at first) the real one is called
+ * at once and nothing is measured.
+ *
+ * While a process has one thread, glibc takes a mutex without an atomic instruction in the function that waits, and not in the one that
+ * tries: there the call is only passed on, since there is nobody to wait for.
+ */
+#include <errno.h>
+#include <pthread.h>
+#include <semaphore.h>
+#include <threads.h>
+
+#include "preload/blocked.h"
+#include "preload/holder.h"
+#include "preload/interpose.h"
+
+#define SHARED	    128 /* of __kind; between processes */
+#define INHERITING  32	/* of __kind: PTHREAD_PRIO_INHERIT */
+#define WEAK_SYMBOL __attribute__((weak))
+
+extern char __libc_single_threaded WEAK_SYMBOL; /* glibc 2.32 */
+
+static inline bool is_alone(void)
+{
+	return &__libc_single_threaded && __libc_single_threaded;
+}
+
+static inline bool is_alone_with(const pthread_mutex_t *mutex)
+{
+	return is_alone() && !(mutex->__data.__kind & SHARED);
+}
+
+static inline bool is_valid(const struct timespec *until)
+{
+	return until->tv_nsec >= 0 && until->tv_nsec <= 999999999;
+}
+
+static inline bool is_known(clockid_t clock)
+{
+	return clock == CLOCK_REALTIME || clock == CLOCK_MONOTONIC;
+}
+
+/* The functions that try; nobody but us need call them through us. */
+INTERPOSE_ROW(pthread_mutex_trylock);
+INTERPOSE_ROW(pthread_rwlock_tryrdlock);
+INTERPOSE_ROW(pthread_rwlock_trywrlock);
+INTERPOSE_ROW(pthread_spin_trylock);
+INTERPOSE_ROW(mtx_trylock);
+INTERPOSE_ROW(sem_trywait);
+
+/*
+ * One row: try, then forward and time.  `direct`: the call is only passed on.  busy: what `try` says when somebody has it.  The wait is a
+ * function apart, so that the common path needs no frame for it.
+ */
+#define INTERPOSE_LOCK(name, class, lock, params, args, direct, try, busy)                         \
+	INTERPOSE_ROW(name);                                                                       \
+	static __attribute__((noinline)) int wait_##name params                                    \
+	{                                                                                          \
+		struct blocked b;                                                                  \
+		int r;                                                                             \
+                                                                                                   \
+		holder_wait_begin(&b, (const void *)(lock));                                       \
+		r = REAL(name) args;                                                               \
+		holder_wait_end(&b, class, (const void *)real_##name);                             \
+		return r;                                                                          \
+	}                                                                                          \
+	EXPORT int name params                                                                     \
+	{                                                                                          \
+		int r;                                                                             \
+                                                                                                   \
+		if (direct)                                                                        \
+			return REAL(name) args;                                                    \
+		r = REAL(try)(lock);                                                               \
+		return __builtin_expect(r != (busy), 1) ? r : wait_##name args;                    \
+	}
+
+/* Its counterpart.  What is rare is a function apart here too. */
+#define INTERPOSE_UNLOCK(name, lock, params, args, release)                                        \
+	INTERPOSE_ROW(name);                                                                       \
+	static __attribute__((noinline)) int release_##name params                                 \
+	{                                                                                          \
+		const void *entry = (const void *)REAL(name);                                      \
+                                                                                                   \
+		if (contention_maybe((const void *)(lock)))                                        \
+			release;                                                                   \
+		return real_##name args;                                                           \
+	}                                                                                          \
+	EXPORT int name params                                                                     \
+	{                                                                                          \
+		if (__builtin_expect(!real_##name, 0) || contention_maybe((const void *)(lock)))   \
+			return release_##name args;                                                \
+		return real_##name args;                                                           \
+	}
+
+/* ---- mutexes ---- */
+
+INTERPOSE_LOCK(pthread_mutex_lock, WAIT_MUTEX, mutex, (pthread_mutex_t * mutex), (mutex),
+	       is_alone_with(mutex), pthread_mutex_trylock, EBUSY)
+INTERPOSE_LOCK(pthread_mutex_timedlock, WAIT_MUTEX, mutex,
+	       (pthread_mutex_t * mutex, const struct timespec *until), (mutex, until),
+	       mutex->__data.__kind &INHERITING && !is_valid(until), pthread_mutex_trylock, EBUSY)
+INTERPOSE_LOCK(pthread_mutex_clocklock, WAIT_MUTEX, mutex,
+	       (pthread_mutex_t * mutex, clockid_t clock, const struct timespec *until),
+	       (mutex, clock, until), !is_known(clock) || mutex->__data.__kind & INHERITING,
+	       pthread_mutex_trylock, EBUSY)
+INTERPOSE_LOCK(mtx_lock, WAIT_MUTEX, mutex, (mtx_t * mutex), (mutex), is_alone(), mtx_trylock,
+	       thrd_busy)
+INTERPOSE_LOCK(mtx_timedlock, WAIT_MUTEX, mutex,
+	       (mtx_t *restrict mutex, const struct timespec *restrict until), (mutex, until),
+	       false, mtx_trylock, thrd_busy)
+
+INTERPOSE_UNLOCK(pthread_mutex_unlock, mutex, (pthread_mutex_t * mutex), (mutex),
+		 holder_release_mutex(mutex, entry))
+
+INTERPOSE_UNLOCK(mtx_unlock, mutex, (mtx_t * mutex), (mutex),
+		 holder_release_mutex((const pthread_mutex_t *)mutex, entry))
+
+/* ---- read-write locks ---- */
+
+INTERPOSE_LOCK(pthread_rwlock_rdlock, WAIT_RWLOCK, lock, (pthread_rwlock_t * lock), (lock), false,
+	       pthread_rwlock_tryrdlock, EBUSY)
+INTERPOSE_LOCK(pthread_rwlock_wrlock, WAIT_RWLOCK, lock, (pthread_rwlock_t * lock), (lock), false,
+	       pthread_rwlock_trywrlock, EBUSY)
+INTERPOSE_LOCK(pthread_rwlock_timedrdlock, WAIT_RWLOCK, lock,
+	       (pthread_rwlock_t * lock, const struct timespec *until), (lock, until),
+	       !is_valid(until), pthread_rwlock_tryrdlock, EBUSY)
+INTERPOSE_LOCK(pthread_rwlock_timedwrlock, WAIT_RWLOCK, lock,
+	       (pthread_rwlock_t * lock, const struct timespec *until), (lock, until),
+	       !is_valid(until), pthread_rwlock_trywrlock, EBUSY)
+INTERPOSE_LOCK(pthread_rwlock_clockrdlock, WAIT_RWLOCK, lock,
+	       (pthread_rwlock_t * lock, clockid_t clock, const struct timespec *until),
+	       (lock, clock, until), !is_known(clock) || !is_valid(until), pthread_rwlock_tryrdlock,
+	       EBUSY)
+INTERPOSE_LOCK(pthread_rwlock_clockwrlock, WAIT_RWLOCK, lock,
+	       (pthread_rwlock_t * lock, clockid_t clock, const struct timespec *until),
+	       (lock, clock, until), !is_known(clock) || !is_valid(until), pthread_rwlock_trywrlock,
+	       EBUSY)
+
+INTERPOSE_UNLOCK(pthread_rwlock_unlock, lock, (pthread_rwlock_t * lock), (lock),
+		 holder_release(lock, WAIT_RWLOCK, entry))
+
+/* ---- spin locks ---- */
+
+INTERPOSE_LOCK(pthread_spin_lock, WAIT_SPIN, lock, (pthread_spinlock_t * lock), (lock), false,
+	       pthread_spin_trylock, EBUSY)
+
+INTERPOSE_UNLOCK(pthread_spin_unlock, lock, (pthread_spinlock_t * lock), (lock),
+		 holder_release((const void *)lock, WAIT_SPIN, entry))
+
+/* ---- semaphores: nobody holds them ---- */
+
+static __attribute__((noinline)) int wait_sem_wait(sem_t *sem);
+INTERPOSE(int, sem_wait, (sem_t * sem))
+{
+	const int error = errno;
+
+	pthread_testcancel(); /* as the real one does, whatever it finds */
+	if (REAL(sem_trywait)(sem) == 0)
+		return 0;
+	if (errno != EAGAIN)
+		return -1;
+	errno = error;
+	return wait_sem_wait(sem);
+}
+
+static int wait_sem_wait(sem_t *sem)
+{
+	struct blocked b;
+	int r;
+
+	blocked_begin(&b);
+	r = REAL(sem_wait)(sem);
+	blocked_end(&b, WAIT_SEMAPHORE, (const void *)real_sem_wait);
+	return r;
+}
+
+/* ---- condition variables: they release a mutex, and every call is a wait ---- */
+
+#define INTERPOSE_COND(name, params, args)                                                         \
+	INTERPOSE(int, name, params)                                                               \
+	{                                                                                          \
+		struct blocked b;                                                                  \
+		int r;                                                                             \
+                                                                                                   \
+		if (contention_maybe(mutex))                                                       \
+			holder_release_mutex((const pthread_mutex_t *)mutex,                       \
+					     (const void *)REAL(name));                            \
+		blocked_begin(&b);                                                                 \
+		r = REAL(name) args;                                                               \
+		blocked_end(&b, WAIT_COND, (const void *)real_##name);                             \
+		return r;                                                                          \
+	}
+
+INTERPOSE_COND(pthread_cond_wait, (pthread_cond_t * cond, pthread_mutex_t *mutex), (cond, mutex))
+INTERPOSE_COND(pthread_cond_timedwait,
+	       (pthread_cond_t * cond, pthread_mutex_t *mutex, const struct timespec *until),
+	       (cond, mutex, until))
+INTERPOSE_COND(pthread_cond_clockwait,
+	       (pthread_cond_t * cond, pthread_mutex_t *mutex, clockid_t clock,
+		const struct timespec *until),
+	       (cond, mutex, clock, until))
+INTERPOSE_COND(cnd_wait, (cnd_t * cond, mtx_t *mutex), (cond, mutex))
+INTERPOSE_COND(cnd_timedwait,
+	       (cnd_t *restrict cond, mtx_t *restrict mutex, const struct timespec *restrict until),
+	       (cond, mutex, until))
+
+/* ---- what every call waits for ---- */
+
+INTERPOSE_TIMED(int, pthread_barrier_wait, WAIT_BARRIER, (pthread_barrier_t * barrier), (barrier))
+INTERPOSE_TIMED(int, pthread_join, WAIT_JOIN, (pthread_t thread, void **result), (thread, result))
+INTERPOSE_TIMED(int, pthread_timedjoin_np, WAIT_JOIN,
+		(pthread_t thread, void **result, const struct timespec *until),
+		(thread, result, until))
+INTERPOSE_TIMED(int, pthread_clockjoin_np, WAIT_JOIN,
+		(pthread_t thread, void **result, clockid_t clock, const struct timespec *until),
+		(thread, result, clock, until))
+INTERPOSE_TIMED(int, thrd_join, WAIT_JOIN, (thrd_t thread, int *result), (thread, result))
