@@ -47,18 +47,14 @@ static inline void blocked_begin(struct blocked *b)
  * Context: wrapper.  Allocates: store.  Locks: none. */
 void blocked_look(uint64_t ticks, enum wait_class class, const void *entry);
 
-/* The first half of blocked_end(), for who knows the class only when he has looked: false when blocked_look() is to be called
- * with these ticks.
- * Context: wrapper.  Allocates: no.  Locks: none. */
-static inline bool blocked_is_over(const struct blocked *b, uint64_t now, uint64_t *ret_ticks)
+/* Ends a wait: true when that is all, else it was so many ticks, for blocked_look(). */
+static inline bool blocked_passes(const struct blocked *b, uint64_t now, uint64_t *ret_ticks)
 {
-	uint64_t ticks = now - b->began;
-
+	*ret_ticks = now - b->began;
 	blocked_thread.now = NULL;
-	*ret_ticks = ticks;
-	if (__builtin_expect((int64_t)ticks >= blocked_thread.waits.left, 0))
+	if (__builtin_expect((int64_t)*ret_ticks >= blocked_thread.waits.left, 0))
 		return false;
-	blocked_thread.waits.left -= (int64_t)ticks;
+	blocked_thread.waits.left -= (int64_t)*ret_ticks;
 	return true;
 }
 
@@ -69,7 +65,7 @@ static inline void blocked_end_at(const struct blocked *b, uint64_t now, enum wa
 {
 	uint64_t ticks;
 
-	if (!blocked_is_over(b, now, &ticks))
+	if (!blocked_passes(b, now, &ticks))
 		blocked_look(ticks, class, entry);
 }
 

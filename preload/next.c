@@ -58,7 +58,7 @@ static bool open_object(const struct link_map *map, struct object *ret)
 	o.buckets = (const uint32_t *)(o.filter + o.filter_words);
 	o.chains = o.buckets + o.bucket_count;
 	*ret = o;
-	return o.bucket_count && o.filter_words;
+	return o.bucket_count && o.filter_words; /* which is a power of 2 */
 }
 
 static uint32_t hash_of(const char *name)
@@ -91,7 +91,7 @@ static enum found look_at(const struct object *o, uint32_t index, void **ret)
 static enum found find(const struct object *o, const char *name, void **ret)
 {
 	const uint32_t h = hash_of(name);
-	const uint64_t word = o->filter[h / WORD_BITS % o->filter_words];
+	const uint64_t word = o->filter[h / WORD_BITS & (o->filter_words - 1)];
 	enum found found = NOTHING;
 
 	*ret = NULL;

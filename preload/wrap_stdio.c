@@ -3,12 +3,14 @@
  * Streams: libc reads and writes for them by system calls of its own, which no wrapper of read() sees.  A call is a wait when
  * its buffer has not what was asked for (preload/blocked).  Never those for single characters.
  *
- * All that is looked at are the pointers of the stream, and never what they point to: another thread may be about to change them,
- * and then at most a call is timed that was no wait, or one is missed.  A stream without a descriptor (of memory, or of
- * functions of the program's, which wait in calls of their own) is left alone.
+ * Another thread may be about to change the stream: then only its pointers are looked at, and never what they point to, and at most
+ * a call is timed that was no wait, or one is missed.  A stream without a descriptor (of memory, or of functions of the
+ * program's, which wait in calls of their own) is left alone.
  */
-#include <stdio.h>
+#include <limits.h>
 #include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
 
 #include "preload/blocked.h"
 #include "preload/interpose.h"
@@ -58,9 +60,13 @@ INTERPOSE_FREAD(__fread_unlocked_chk,
 
 /* ---- lines ---- */
 
-/* Whether the buffer has all of the next line only the call itself finds out: it has, when it is the same buffer afterwards and
- * some of it is taken.  To wait for an empty one would not do: what comes in blocks is cut within a line, and then it
- * is never empty when a line is asked for. */
+/*
+ * To wait for an empty buffer would not do: what comes in blocks is cut within a line, and then it is never empty when a line is
+ * asked for.  So: where there is no other thread, does it have the end of the line?  Else the call itself finds out, and it had
+ * it when the buffer is the same afterwards and some of it is taken.
+ */
+extern char __libc_single_threaded __attribute__((weak)); /* glibc 2.32 */
+
 struct buffer {
 	const char *at, *end;
 };
@@ -68,6 +74,14 @@ struct buffer {
 static inline struct buffer buffer_of(const FILE *stream)
 {
 	return (struct buffer){stream->_IO_read_ptr, stream->_IO_read_end};
+}
+
+/* most: characters that are asked for. */
+static inline bool has_line(struct buffer b, ssize_t most, int delimiter)
+{
+	return b.end - b.at >= most ||
+	       (b.end > b.at && &__libc_single_threaded && __libc_single_threaded &&
+		memchr(b.at, delimiter, (size_t)(b.end - b.at)));
 }
 
 /* length: of the line, or less where that is not known. */
@@ -82,7 +96,7 @@ static inline void line_end(const struct blocked *b, const FILE *stream, struct 
 		blocked_end(b, WAIT_IO, entry);
 }
 
-#define INTERPOSE_LINE(type, name, params, args, length)                                           \
+#define INTERPOSE_LINE(type, name, params, args, most, delimiter, length)                          \
 	INTERPOSE(type, name, params)                                                              \
 	{                                                                                          \
 		struct buffer before;                                                              \
@@ -92,26 +106,31 @@ static inline void line_end(const struct blocked *b, const FILE *stream, struct 
 		if (!is_file(stream))                                                              \
 			return REAL(name) args;                                                    \
 		before = buffer_of(stream);                                                        \
+		if (has_line(before, most, delimiter))                                             \
+			return REAL(name) args;                                                    \
 		blocked_begin(&b);                                                                 \
 		r = REAL(name) args;                                                               \
 		line_end(&b, stream, before, length, (const void *)real_##name);                   \
 		return r;                                                                          \
 	}
+#define INTERPOSE_FGETS(name, params, args)                                                        \
+	INTERPOSE_LINE(char *, name, params, args, n - 1, '\n', 0)
+#define INTERPOSE_GETLINE(name, params, args, delimiter)                                           \
+	INTERPOSE_LINE(ssize_t, name, params, args, SSIZE_MAX, delimiter, r)
 
 extern char *__fgets_chk(char *to, size_t bytes, int n, FILE *stream);
 extern char *__fgets_unlocked_chk(char *to, size_t bytes, int n, FILE *stream);
 
-INTERPOSE_LINE(char *, fgets, (char *to, int n, FILE *stream), (to, n, stream), 0)
-INTERPOSE_LINE(char *, fgets_unlocked, (char *to, int n, FILE *stream), (to, n, stream), 0)
-INTERPOSE_LINE(char *, __fgets_chk, (char *to, size_t bytes, int n, FILE *stream),
-	       (to, bytes, n, stream), 0)
-INTERPOSE_LINE(char *, __fgets_unlocked_chk, (char *to, size_t bytes, int n, FILE *stream),
-	       (to, bytes, n, stream), 0)
-INTERPOSE_LINE(ssize_t, getline, (char **line, size_t *room, FILE *stream), (line, room, stream), r)
-INTERPOSE_LINE(ssize_t, getdelim, (char **line, size_t *room, int end, FILE *stream),
-	       (line, room, end, stream), r)
-INTERPOSE_LINE(ssize_t, __getdelim, (char **line, size_t *room, int end, FILE *stream),
-	       (line, room, end, stream), r)
+INTERPOSE_FGETS(fgets, (char *to, int n, FILE *stream), (to, n, stream))
+INTERPOSE_FGETS(fgets_unlocked, (char *to, int n, FILE *stream), (to, n, stream))
+INTERPOSE_FGETS(__fgets_chk, (char *to, size_t bytes, int n, FILE *stream), (to, bytes, n, stream))
+INTERPOSE_FGETS(__fgets_unlocked_chk, (char *to, size_t bytes, int n, FILE *stream),
+		(to, bytes, n, stream))
+INTERPOSE_GETLINE(getline, (char **line, size_t *room, FILE *stream), (line, room, stream), '\n')
+INTERPOSE_GETLINE(getdelim, (char **line, size_t *room, int end, FILE *stream),
+		  (line, room, end, stream), end)
+INTERPOSE_GETLINE(__getdelim, (char **line, size_t *room, int end, FILE *stream),
+		  (line, room, end, stream), end)
 
 /* ---- what is still to be written ---- */
 

@@ -10,6 +10,7 @@
 #include <netdb.h>
 #include <netinet/in.h>
 #include <nss.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -513,8 +514,11 @@ BLOCKS(stream_fread_unlocked, (fread_unlocked)(to, 1, 5, f))
 BLOCKS(stream_fread_chk, __fread_chk(to, sizeof to, 1, 5, f))
 BLOCKS(stream_fread_unlocked_chk, __fread_unlocked_chk(to, sizeof to, 1, 5, f))
 
+STREAM(threaded_fgets, fgets(line, 100, f) != NULL)
+STREAM(threaded_getline, getline(&line, &room, f) > 0)
+
 /* A line that needs many blocks is one wait. */
-CASE stream_long_line(void)
+static inline __attribute__((always_inline)) void long_line(void)
 {
 	enum { MANY = 50000 };
 	FILE *f = tmpfile();
@@ -529,6 +533,31 @@ CASE stream_long_line(void)
 		MUST(TIMED(getline(&line, &room, f)) == MANY && line[0] == 'a' + i);
 	free(line);
 	fclose(f);
+}
+
+CASE stream_long_line(void)
+{
+	long_line();
+}
+
+CASE threaded_long_line(void)
+{
+	long_line();
+}
+
+static void *sleep_on(void *unused)
+{
+	for (;;)
+		sleep_ms(1000);
+	return unused;
+}
+
+/* From here on streams may be used by another thread. */
+CASE begin_thread(void)
+{
+	pthread_t thread;
+
+	MUST(pthread_create(&thread, NULL, sleep_on, NULL) == 0);
 }
 
 CASE stream_of_memory(void)
@@ -667,6 +696,10 @@ static const struct {
 	X(network, name_gethostbyname, 1),
 	X(network, name_gethostbyname_r, 1),
 	X(network, name_getnameinfo, 1),
+	X(io, begin_thread, 0),
+	X(io, threaded_fgets, PARTS + 1),
+	X(io, threaded_getline, PARTS + 1),
+	X(io, threaded_long_line, 3),
 #undef X
 };
 
