@@ -81,32 +81,30 @@ static inline void blocked_drop(void)
 	blocked_thread.now = NULL;
 }
 
-/* Is it that of a frame that is still there, with sp below it? */
-static inline bool blocked_is_live(const struct blocked *b, uintptr_t sp)
-{
-	return b && sp < (uintptr_t)b && b->check == ((uintptr_t)b ^ BLOCKED_CHECK);
-}
-
 /*
  * A call in which code of others runs that waits by calls which have wrappers: its time has theirs, so they are no waits of
  * their own.  False when it is itself in such a call.  The pointer may be stale, and then other waits would be missed for as
- * long as nothing overwrites what it points to: so it is believed only so far down the stack (a resolver's buffers are 64 KiB).
+ * long as nothing overwrites what it points to: so it is believed only so far down the stack (a resolver's buffers are 64 KiB), and
+ * its check is not that of a wait that may be at the same place later.
  */
-#define BLOCKED_REACH 262144u
+#define BLOCKED_AROUND 0x61726f756e642121u
+#define BLOCKED_REACH  262144u
 
 static inline bool blocked_is_inside(uintptr_t sp)
 {
 	const struct blocked *b = blocked_thread.around;
 
-	return blocked_is_live(b, sp) && (uintptr_t)b - sp < BLOCKED_REACH;
+	return b && sp < (uintptr_t)b && (uintptr_t)b - sp < BLOCKED_REACH &&
+	       b->check == ((uintptr_t)b ^ BLOCKED_AROUND);
 }
 
 static inline bool blocked_begin_around(struct blocked *b)
 {
 	if (blocked_is_inside((uintptr_t)b))
 		return false;
-	blocked_thread.around = b;
 	blocked_begin(b);
+	b->check = (uintptr_t)b ^ BLOCKED_AROUND;
+	blocked_thread.around = b;
 	return true;
 }
 
@@ -125,7 +123,10 @@ void blocked_charge(uint64_t ticks, enum wait_class class, const void *entry);
  * Context: signal.  Allocates: no.  Locks: none. */
 static inline bool blocked_is_under_way(uintptr_t sp)
 {
-	return blocked_is_live(blocked_thread.now, sp) || blocked_is_inside(sp);
+	const struct blocked *b = blocked_thread.now;
+
+	return (b && sp < (uintptr_t)b && b->check == ((uintptr_t)b ^ BLOCKED_CHECK)) ||
+	       blocked_is_inside(sp);
 }
 
 /*

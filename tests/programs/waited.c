@@ -11,6 +11,7 @@
 #include <netinet/in.h>
 #include <nss.h>
 #include <pthread.h>
+#include <setjmp.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -24,6 +25,7 @@
 #include <sys/sendfile.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/time.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -600,6 +602,32 @@ CASE name_getaddrinfo(void)
 	MUST(TIMED(getaddrinfo("nobody.example", "80", NULL, &found)) != 0);
 }
 
+static sigjmp_buf out_of_it;
+
+static void leave(int signo)
+{
+	siglongjmp(out_of_it, signo);
+}
+
+/* A wait that is left has no end, and those after it are waits again. */
+CASE name_left(void)
+{
+	struct itimerval soon = {.it_value.tv_usec = 10000};
+	struct addrinfo *found;
+	char c;
+
+	new_pipe(false);
+	write_byte();
+	signal(SIGALRM, leave);
+	if (!sigsetjmp(out_of_it, 1)) {
+		setitimer(ITIMER_REAL, &soon, NULL);
+		getaddrinfo("nobody.example", "80", NULL, &found);
+		_exit(4);
+	}
+	MUST(TIMED(preadv2(pipe_fd[0], &(struct iovec){&c, 1}, 1, -1, 0)) == 1);
+	MUST(TIMED(pread(-1, &c, 1, 0)) == -1 && TIMED(pwrite(-1, &c, 1, 0)) == -1);
+}
+
 CASE name_gethostbyname(void)
 {
 	MUST(TIMED(gethostbyname("nobody.example")) == NULL);
@@ -693,6 +721,7 @@ static const struct {
 	X(io, flush_all, 1),
 	X(io, flush_fclose, 1),
 	X(network, name_getaddrinfo, 1),
+	X(io, name_left, 3),
 	X(network, name_gethostbyname, 1),
 	X(network, name_gethostbyname_r, 1),
 	X(network, name_getnameinfo, 1),
