@@ -256,7 +256,7 @@ int view_load(struct view *v)
 	for (int k = 0; k < FILTER_KINDS; k++)
 		if (missed & 1u << k)
 			say("%s: --%s %s: no %s matches", v->command->name, filter_name(k),
-			    v->filter.pattern[k], k == FILTER_CLASS ? "sample's class" : "frame");
+			    v->filter.pattern[k], k == FILTER_CLASS ? "class" : "frame");
 	return EXIT_OK;
 }
 

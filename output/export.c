@@ -306,18 +306,34 @@ static int write_kind(struct dump *d, enum store_kind k)
 	return rc;
 }
 
-/* Gives all files their names; the last one's path is the result. */
+static int commit_kinds(struct dump *d, bool windows)
+{
+	int rc = 0;
+
+	for (enum store_kind k = KIND_NONE;
+	     rc == 0 && (k = file_kind_next(k, d->kinds)) != KIND_NONE;)
+		if (file_kinds[k].is_window == windows)
+			rc = sink_commit(&d->sinks[k]);
+	return rc;
+}
+
+/* Gives all files their names.  Windows come last, since a dumper that is killed behind them and before the rows have
+ * their new bases has told of them, and the next one does too. */
 static int commit_files(struct dump *d)
+{
+	int rc = commit_kinds(d, false);
+
+	return rc < 0 ? rc : commit_kinds(d, true);
+}
+
+/* What the dump has made; the last file's path stands for all. */
+static void report_files(struct dump *d)
 {
 	struct text path = TEXT_ON(d->result->path);
 	struct stat st;
 
 	d->result->number = d->number;
 	for (enum store_kind k = KIND_NONE; (k = file_kind_next(k, d->kinds)) != KIND_NONE;) {
-		int rc = sink_commit(&d->sinks[k]);
-
-		if (rc < 0)
-			return rc;
 		d->result->files++;
 		d->result->kinds |= KIND_BIT(k);
 		if (sys_fstatat(d->dir.fd, d->sinks[k].name, &st, AT_SYMLINK_NOFOLLOW) == 0)
@@ -327,7 +343,6 @@ static int commit_files(struct dump *d)
 		text_char(&path, '/');
 		text_str(&path, d->sinks[k].name);
 	}
-	return 0;
 }
 
 /* The next number that no file has: a container's program has the same pid after every restart, and its
@@ -461,6 +476,8 @@ int export_dump(const struct store_view *view, const struct export_request *requ
 		clean_up(d, rc);
 	else if (committed)
 		committed(opaque, d->rows, d->row_count);
+	if (rc == 0)
+		report_files(d);
 	if (rc == 0)
 		remove_older(d);
 	sink_dir_close(&d->dir);

@@ -4,7 +4,8 @@
 . tests/support/lib.sh
 C=$B/cprof
 unset LD_PRELOAD CPROF_OUTPUT_DIR CPROF_STORE_DIR
-export CPROF_HEAP_SAMPLE_BYTES=0 # one file for each dump; leaks.sh has them all
+# One file for each dump; leaks.sh has them all.
+export CPROF_HEAP_SAMPLE_BYTES=0 CPROF_BLOCK_THRESHOLD=0 CPROF_MUTEX_FRACTION=0
 pids=
 trap 'for p in $pids; do kill -9 $p; wait $p; done 2> /dev/null; rm -rf "$scratch"' EXIT
 
@@ -430,6 +431,8 @@ expect check_true_will_be_profiled 0 "$C" check /bin/true --its arguments
 claim check_verdict_is_the_first_line "$(head -1 "$scratch/out")" grep -q '/true will be profiled$' <(head -1 "$scratch/out")
 expect check_finds_a_program_in_path 0 "$C" check sleep
 claim check_says_nothing_without_need "$("$C" check "$scratch/burn")" test "$("$C" check "$scratch/burn" | grep -cv 'cannot be read by every user')" = 1
+CPROF_CPU_ENABLED=no expect check_when_nothing_is_recorded 0 "$C" check "$scratch/burn" # all else is off above
+shown check_says_that_nothing_is_recorded '^- cpu.enabled = no, .*: nothing would be recorded$'
 strip -o "$scratch/stripped" "$scratch/burn"
 expect check_of_a_stripped_program 0 "$C" check "$scratch/stripped"
 shown check_says_that_it_is_stripped 'is stripped'

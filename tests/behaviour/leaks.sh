@@ -38,6 +38,8 @@ status dump_of_an_unknown_kind_is_usage 2 "expected cpu, heap, allocs, block, mu
 "$C" status $pid > "$scratch/out"
 says status_tells_the_heap '^heap: +about 11[0-9]{2}K in [0-9]+ objects are in use; 1\.[0-9]M|^heap: +about 1\.2M in [0-9]+ objects are in use; [0-9.]+M in [0-9]+ were allocated'
 says status_tells_how_it_is_recorded '^recorded: +cpu 100 Hz, heap exact, block 10ms, mutex$'
+says status_tells_the_waits '^block: +about [0-9]+ waits, [0-9.]+[a-z]+ in all; and [0-9]+ idle ones, [0-9.]+[a-z]+$'
+says status_tells_what_holders_were_charged '^mutex: +holders of locks let others wait about [0-9]+ times, [0-9.]+[a-z]+ in all$'
 "$C" ls > "$scratch/out"
 says ls_tells_the_heap "^leaks +$pid +running .* 1\.[0-9]M +0  cpu 100 Hz, heap exact, block 10ms, mutex\$"
 claim cpu_samples_are_not_objects "too many" awk -v pid=$pid '$2 == pid { exit !($6 < 100) }' "$scratch/out"

@@ -32,7 +32,7 @@ def main(log, out, root, children_ns):
         pid, name, ns, kind = line.split()
         nodes[int(pid)][name] = int(ns), kind
     per_file = []  # (path, pid, {node: ns}, ns in all)
-    for path in glob.glob(os.path.join(glob.escape(out), "*.pb.gz")):
+    for path in glob.glob(os.path.join(glob.escape(out), "*.cpu.*.pb.gz")):
         found, total = collections.Counter(), 0
         for names, values, _ in Profile(path).stacks:
             total += values[-1]

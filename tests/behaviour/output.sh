@@ -231,7 +231,7 @@ if [ "$(id -u)" = 0 ]; then drops; else echo "skip dropped_privileges: needs roo
 # ---- the budget ----
 
 fresh budget
-CPROF_OUTPUT_MAX_FILES=20 LD_PRELOAD=$LIB "$S" prefork 8 15 > "$scratch/say" 2> "$scratch/err" &
+CPROF_OUTPUT_MAX_FILES=20 CPROF_BLOCK_THRESHOLD=0 CPROF_MUTEX_FRACTION=0 LD_PRELOAD=$LIB "$S" prefork 8 15 > "$scratch/say" 2> "$scratch/err" &
 pid=$!
 python3 - "$out" $pid > "$scratch/watched" << 'PY'
 import os, sys
@@ -275,7 +275,7 @@ export CPROF_OUTPUT_MAX_BYTES=1
 good budget_of_one_byte "$out"
 unset CPROF_OUTPUT_MAX_BYTES
 claim budget_of_one_byte_keeps_the_fresh_file_and_others "$(ls -A "$out")" \
-	test "$(ls -A "$out" | sed "s/$pid/PID/; s/[0-9]*.pb.gz/N/" | tr '\n' ' ')" = "other.1.cpu.N service.PID.allocs.N service.PID.cpu.N service.PID.heap.N "
+	test "$(ls -A "$out" | sed "s/$pid/PID/; s/[0-9]*.pb.gz/N/" | tr '\n' ' ')" = "other.1.cpu.N $(names service.PID.%s.N)"
 
 # ---- stores of the killed ----
 

@@ -49,6 +49,7 @@ shows top_by_name_is_in_order_of_names << 'END'
      100ms 10.00% 55.00%      550ms 55.00%  work
 END
 status top_says_when_nothing_matches 0 "--focus nobody: no frame matches" "$C" top --focus=nobody $calls
+status top_says_when_no_class_matches 0 "--class io: no class matches" "$C" top --class=io $calls
 
 # ---- tree ----
 status tree_exits_0 0 "" "$C" tree $calls

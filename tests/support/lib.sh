@@ -48,6 +48,13 @@ fresh() {
 }
 # under PROGRAM ARGS...: runs a program with the library; CPROF_* come from the caller.
 under() { LD_PRELOAD=$LIB "$@"; }
+# Every dump has a file of each of these, in the order of ls, where all is recorded.
+KINDS="allocs block cpu heap mutex wall"
+# names FORMAT: one for each kind, "names 'x.%s.1.pb.gz'", each followed by a blank.
+names() {
+	local k
+	for k in $KINDS; do printf "$1 " "$k"; done
+}
 # files: the complete CPU profiles in $out, oldest number first.
 files() { ls -v "$out"/*.cpu.*.pb.gz 2>/dev/null; }
 # wait_for SECONDS COMMAND...

@@ -183,16 +183,19 @@ TEST(load_unknown_sections_get_the_nearest)
 	CHECK_STR(of_text(&s, "[cpus]\nhz = 5\n"),
 		  "f:1: [cpus]: no such section; did you mean [cpu]? ignoring its options\n");
 	CHECK_EQ(s.cpu_hz, 100);
-	CHECK_STR(of_text(&s, "[profile]\nhz = 5\n"), "f:1: [profile]: no such section; expected "
-						      "[output], [cpu], [heap], [store], [follow]; "
-						      "ignoring its options\n");
-	CHECK_STR(of_text(&s, "[CPU]\n"), "f:1: [CPU]: no such section; expected [output], [cpu], "
-					  "[heap], [store], [follow]; ignoring its options\n");
+	CHECK_STR(of_text(&s, "[profile]\nhz = 5\n"),
+		  "f:1: [profile]: no such section; expected "
+		  "[output], [cpu], [heap], [block], [mutex], [store], [follow]; "
+		  "ignoring its options\n");
+	CHECK_STR(of_text(&s, "[CPU]\n"),
+		  "f:1: [CPU]: no such section; expected [output], [cpu], "
+		  "[heap], [block], [mutex], [store], [follow]; ignoring its options\n");
 	CHECK_STR(of_text(&s, "[]\nhz = 5\n"),
-		  "f:1: []: no such section; expected [output], [cpu], [heap], [store], [follow]; "
+		  "f:1: []: no such section; expected [output], [cpu], [heap], [block], [mutex], "
+		  "[store], [follow]; "
 		  "ignoring its options\n");
 	CHECK_STR(of_text(&s, "[cpu.hz]\n"), "f:1: [cpu.hz]: no such section; expected [output], "
-					     "[cpu], [heap], [store], [follow]; "
+					     "[cpu], [heap], [block], [mutex], [store], [follow]; "
 					     "ignoring its options\n");
 	CHECK_EQ(s.cpu_hz, 100);
 }
@@ -342,7 +345,8 @@ TEST(load_reports_are_clean)
 	struct settings s;
 
 	CHECK_STR(of_text(&s, "[\x1b[31m]\n[cpu]\nh\tz\x01 = 1\nhz = \x1b[0m\n"),
-		  "f:1: [?[31m]: no such section; expected [output], [cpu], [heap], [store], "
+		  "f:1: [?[31m]: no such section; expected [output], [cpu], [heap], [block], "
+		  "[mutex], [store], "
 		  "[follow]; "
 		  "ignoring its options\n"
 		  "f:3: cpu.h?z?: no such option; did you mean cpu.hz?\n"
