@@ -7,6 +7,9 @@
  * a call is timed that was no wait, or one is missed.  A stream without a descriptor (of memory, or of functions of the
  * program's, which wait in calls of their own) is left alone.
  */
+#ifndef __NO_INLINE__ /* the header would define getline() */
+#define __NO_INLINE__ 1
+#endif
 #include <limits.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -47,7 +50,6 @@ static inline bool has_bytes(const FILE *stream, size_t size, size_t count)
 extern size_t __fread_chk(void *to, size_t bytes, size_t size, size_t count, FILE *stream);
 extern size_t __fread_unlocked_chk(void *to, size_t bytes, size_t size, size_t count, FILE *stream);
 
-#undef fread_unlocked /* a macro for a few bytes */
 INTERPOSE_FREAD(fread, (void *to, size_t size, size_t count, FILE *stream),
 		(to, size, count, stream))
 INTERPOSE_FREAD(fread_unlocked, (void *to, size_t size, size_t count, FILE *stream),
