@@ -28,8 +28,7 @@ struct blocked {
 struct blocked_thread {
 	struct stretch waits;	/* in ticks; left is 0 at first, so that its first wait comes by */
 	struct stretch charges; /* to this thread as a holder */
-	const struct blocked *now;    /* the wait that is under way, perhaps stale; NULL: none */
-	const struct blocked *around; /* a call whose time has that of the waits in it; as now */
+	const struct blocked *now; /* the wait that is under way, perhaps stale; NULL: none */
 };
 extern __thread struct blocked_thread blocked_thread
 	__attribute__((tls_model("initial-exec"), visibility("hidden")));
@@ -58,21 +57,21 @@ static inline bool blocked_passes(const struct blocked *b, uint64_t now, uint64_
 	return true;
 }
 
-/* now: clock_ticks().  entry: of the real function that the host has called.  Keeps errno.
+/* now: clock_ticks().  entry: of the real function that the host has called; these are macros, so that it is loaded
+ * only when it is wanted.  Keeps errno.
  * Context: wrapper.  Allocates: store.  Locks: none. */
-static inline void blocked_end_at(const struct blocked *b, uint64_t now, enum wait_class class,
-				  const void *entry)
-{
-	uint64_t ticks;
+#define blocked_end_at(b, now, class, entry)                                                       \
+	do {                                                                                       \
+		uint64_t blocked_ticks;                                                            \
+                                                                                                   \
+		if (!blocked_passes(b, now, &blocked_ticks))                                       \
+			blocked_look(blocked_ticks, class, entry);                                 \
+	} while (0)
+#define blocked_end(b, class, entry) blocked_end_at(b, clock_ticks(), class, entry)
 
-	if (!blocked_passes(b, now, &ticks))
-		blocked_look(ticks, class, entry);
-}
-
-static inline void blocked_end(const struct blocked *b, enum wait_class class, const void *entry)
-{
-	blocked_end_at(b, clock_ticks(), class, entry);
-}
+/* The calling thread is about to release a lock for which others have waited, so many ticks all together.  As above.
+ * Context: wrapper.  Allocates: store.  Locks: none. */
+void blocked_charge(uint64_t ticks, enum wait_class class, const void *entry);
 
 /* It was no wait: nothing had to be waited for.
  * Context: wrapper.  Allocates: no.  Locks: none. */
@@ -83,41 +82,40 @@ static inline void blocked_drop(void)
 
 /*
  * A call in which code of others runs that waits by calls which have wrappers: its time has theirs, so they are no waits of
- * their own.  False when it is itself in such a call.  The pointer may be stale, and then other waits would be missed for as
- * long as nothing overwrites what it points to: so it is believed only so far down the stack (a resolver's buffers are 64 KiB), and
- * its check is not that of a wait that may be at the same place later.
+ * their own.  What it leaves behind when the host jumps out of it may look alive for long: a wait that would not be recorded
+ * because of it is looked for in the stack first (preload/record).
  */
-#define BLOCKED_AROUND 0x61726f756e642121u
-#define BLOCKED_REACH  262144u
+struct blocked_call {
+	struct blocked wait;
+	uintptr_t caller; /* the return address */
+	const struct blocked_call *outer;
+};
+extern __thread const struct blocked_call *blocked_around
+	__attribute__((tls_model("initial-exec"), visibility("hidden")));
 
-static inline bool blocked_is_inside(uintptr_t sp)
+/* Of the call that this thread is perhaps in, with sp below it; NULL: in none.
+ * Context: wrapper.  Allocates: no.  Locks: none. */
+static inline const struct blocked_call *blocked_inside(uintptr_t sp)
 {
-	const struct blocked *b = blocked_thread.around;
+	const struct blocked_call *c = blocked_around;
 
-	return b && sp < (uintptr_t)b && (uintptr_t)b - sp < BLOCKED_REACH &&
-	       b->check == ((uintptr_t)b ^ BLOCKED_AROUND);
+	return c && sp < (uintptr_t)c && c->wait.check == ((uintptr_t)c ^ BLOCKED_CHECK) ? c : NULL;
 }
 
-static inline bool blocked_begin_around(struct blocked *b)
-{
-	if (blocked_is_inside((uintptr_t)b))
-		return false;
-	blocked_begin(b);
-	b->check = (uintptr_t)b ^ BLOCKED_AROUND;
-	blocked_thread.around = b;
-	return true;
-}
+/* Of one in another the outer one counts, too. */
+#define blocked_begin_around(c)                                                                    \
+	do {                                                                                       \
+		(c)->outer = blocked_inside((uintptr_t)(c));                                       \
+		(c)->caller = (uintptr_t)__builtin_return_address(0);                              \
+		blocked_around = (c);                                                              \
+		blocked_begin(&(c)->wait);                                                         \
+	} while (0)
 
-static inline void blocked_end_around(const struct blocked *b, enum wait_class class,
-				      const void *entry)
-{
-	blocked_thread.around = NULL;
-	blocked_end(b, class, entry);
-}
-
-/* The calling thread is about to release a lock for which others have waited, so many ticks all together.  As above.
- * Context: wrapper.  Allocates: store.  Locks: none. */
-void blocked_charge(uint64_t ticks, enum wait_class class, const void *entry);
+#define blocked_end_around(c, class, entry)                                                        \
+	do {                                                                                       \
+		blocked_around = (c)->outer;                                                       \
+		blocked_end(&(c)->wait, class, entry);                                             \
+	} while (0)
 
 /* Was this thread, whose stack pointer is sp, interrupted in a wait that has a row of its own?
  * Context: signal.  Allocates: no.  Locks: none. */
@@ -125,8 +123,7 @@ static inline bool blocked_is_under_way(uintptr_t sp)
 {
 	const struct blocked *b = blocked_thread.now;
 
-	return (b && sp < (uintptr_t)b && b->check == ((uintptr_t)b ^ BLOCKED_CHECK)) ||
-	       blocked_is_inside(sp);
+	return b && sp < (uintptr_t)b && b->check == ((uintptr_t)b ^ BLOCKED_CHECK);
 }
 
 /*

@@ -11,13 +11,12 @@
 #define INTERPOSE_NAME(type, name, params, args)                                                   \
 	INTERPOSE(type, name, params)                                                              \
 	{                                                                                          \
-		struct blocked b;                                                                  \
+		struct blocked_call c;                                                             \
 		type r;                                                                            \
                                                                                                    \
-		if (!blocked_begin_around(&b))                                                     \
-			return REAL(name) args;                                                    \
+		blocked_begin_around(&c);                                                          \
 		r = REAL(name) args;                                                               \
-		blocked_end_around(&b, WAIT_NETWORK, (const void *)real_##name);                   \
+		blocked_end_around(&c, WAIT_NETWORK, (const void *)real_##name);                   \
 		return r;                                                                          \
 	}
 

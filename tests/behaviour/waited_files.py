@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""waited.py EXPECTED BLOCK: what tests/programs/waited says about its waits against the profile.  2: only times differ."""
+"""waited_files.py EXPECTED BLOCK: what tests/programs/waited_files says about its waits against the profile.  2: only times differ."""
 import collections
 import os
 import sys
@@ -28,7 +28,7 @@ for kind, name, count, ns in want:
     right = has == count and classes[name] == ({kind} if count else set()) and not inside[name]
     near = abs(had - ns) <= max(0.01 * ns, 1e6)
     wrong, late = wrong or not right, late or not near
-    print(f"ok waited_{name}" if right and near else
-          f"not ok waited_{name}: {has} contentions of {had / 1e6:.3f} ms in {classes[name]}, wanted {count} of {ns / 1e6:.3f} in {kind}; "
+    print(f"ok waited_files_{name}" if right and near else
+          f"not ok waited_files_{name}: {has} contentions of {had / 1e6:.3f} ms in {classes[name]}, wanted {count} of {ns / 1e6:.3f} in {kind}; "
           f"by {leaves[name]}, and {inside[name]}")
 sys.exit(1 if wrong else 2 if late else 0)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * RUN:    waited
+ * RUN:    waited_files
  * EXPECT: calls that wait for known times, each in a function of its own, which measures what it waits.  Prints
  * "CLASS CALLER COUNT NS" for what must be in the block profile, idle classes and all; 0: nothing may be there.
  */
