@@ -125,6 +125,10 @@ $(B)/programs/heap_host: EXTRA = -lm
 $(B)/programs/so_%.so: tests/programs/so_%.cc
 	@mkdir -p $(@D)
 	g++ -O2 -g -Wall -shared -fPIC -o $@ $<
+$(B)/programs/so_%.so: tests/programs/so_%.c
+	@mkdir -p $(@D)
+	gcc -O2 -g -D_GNU_SOURCE -Wall -I. -shared -fPIC -fvisibility=hidden -o $@ $<
+$(B)/programs/so_next.so: preload/next.c preload/next.h
 $(B)/programs/waits $(B)/programs/races $(B)/programs/leave: tests/programs/waiting.h
 $(B)/programs/exits $(B)/programs/places $(B)/programs/tree $(B)/programs/subtle: tests/programs/work.h
 PROGRAM_NAMES := $(basename $(notdir $(VICTIMS)))

@@ -14,6 +14,7 @@
 #define DEFAULT_R 10000000u /* ns; for charges when no waits are recorded */
 
 __thread struct blocked_thread blocked_thread;
+__thread const struct blocked_call *blocked_around;
 
 static enum { NOT_YET, OFF, ON } state; /* written before there is a second thread */
 
@@ -56,7 +57,7 @@ static bool is_sample(struct stretch *line, const struct clock_rate *rate, uint6
 
 static __attribute__((noinline)) void record(enum store_kind kind, enum wait_class class,
 					     const void *entry, const struct stretch_weight *weight,
-					     uint64_t now_ns)
+					     uint64_t now_ns, const struct blocked_call *around)
 {
 	const struct record_sample sample = {
 		.kind = kind,
@@ -64,6 +65,7 @@ static __attribute__((noinline)) void record(enum store_kind kind, enum wait_cla
 		.leaf = entry,
 		.values = {weight->contentions, weight->delay},
 		.may_wait = host.settings.block_threshold > 1,
+		.not_below = around ? around->caller : 0,
 	};
 	bool was = record_enter();
 	uint64_t row;
@@ -71,6 +73,8 @@ static __attribute__((noinline)) void record(enum store_kind kind, enum wait_cla
 
 	if (!record_call(&sample, &row))
 		recorder_lost(LOST_WAITS, 1);
+	if (around && row != RECORD_NOTHING)
+		blocked_around = NULL; /* the host has jumped out of it */
 	s = recorder_existing();
 	if (s)
 		store_used(s, now_ns);
@@ -88,8 +92,9 @@ void blocked_look(uint64_t ticks, enum wait_class class, const void *entry)
 		return;
 	}
 	rate = clock_rate_now();
-	if (is_sample(&t->waits, &rate, ticks, &weight) && record_is_on())
-		record(kind_of[class], class, entry, &weight, rate.now_ns);
+	if (is_sample(&t->waits, &rate, ticks, &weight) && class != WAIT_NO_CLASS && record_is_on())
+		record(kind_of[class], class, entry, &weight, rate.now_ns,
+		       blocked_inside((uintptr_t)__builtin_frame_address(0)));
 }
 
 void blocked_charge(uint64_t ticks, enum wait_class class, const void *entry)
@@ -112,7 +117,7 @@ void blocked_charge(uint64_t ticks, enum wait_class class, const void *entry)
 		return;
 	weight.contentions *= n;
 	weight.delay *= n;
-	record(KIND_MUTEX, class, entry, &weight, rate.now_ns);
+	record(KIND_MUTEX, class, entry, &weight, rate.now_ns, NULL);
 }
 
 void blocked_after_fork(void)

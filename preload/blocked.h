@@ -59,7 +59,8 @@ static inline void blocked_begin(struct blocked *b)
 	b->began = clock_ticks();
 }
 
-/* A wait of so many ticks, at least as long as blocked_thread.waits.left.
+/* A wait of so many ticks, at least as long as blocked_thread.waits.left.  WAIT_NO_CLASS: it was none after all, and only
+ * takes its place on the line.
  * Context: wrapper.  Allocates: store.  Locks: none. */
 void blocked_look(uint64_t ticks, enum wait_class class, const void *entry);
 
@@ -89,6 +90,50 @@ static inline bool blocked_passes(const struct blocked *b, uint64_t now, uint64_
 /* The calling thread is about to release a lock for which others have waited, so many ticks all together.  As above.
  * Context: wrapper.  Allocates: store.  Locks: none. */
 void blocked_charge(uint64_t ticks, enum wait_class class, const void *entry);
+
+/* It was no wait: nothing had to be waited for.
+ * Context: wrapper.  Allocates: no.  Locks: none. */
+static inline void blocked_drop(void)
+{
+	blocked_thread.now = NULL;
+}
+
+/*
+ * A call in which code of others runs that waits by calls which have wrappers: its time has theirs, so they are no waits of
+ * their own.  What it leaves behind when the host jumps out of it may look alive for long: a wait that would not be recorded
+ * because of it is looked for in the stack first (preload/record).
+ */
+struct blocked_call {
+	struct blocked wait;
+	uintptr_t caller; /* the return address */
+	const struct blocked_call *outer;
+};
+extern __thread const struct blocked_call *blocked_around
+	__attribute__((tls_model("initial-exec"), visibility("hidden")));
+
+/* Of the call that this thread is perhaps in, with sp below it; NULL: in none.
+ * Context: wrapper.  Allocates: no.  Locks: none. */
+static inline const struct blocked_call *blocked_inside(uintptr_t sp)
+{
+	const struct blocked_call *c = blocked_around;
+
+	return c && sp < (uintptr_t)c && c->wait.check == ((uintptr_t)c ^ BLOCKED_CHECK) ? c : NULL;
+}
+
+/* Of one in another the outer one counts, too. */
+#define blocked_begin_around(c)                                                                    \
+	do {                                                                                       \
+		(c)->outer = blocked_inside((uintptr_t)(c));                                       \
+		(c)->caller = (uintptr_t)__builtin_return_address(0);                              \
+		blocked_around = (c);                                                              \
+		blocked_begin(&(c)->wait);                                                         \
+	} while (0)
+
+#define blocked_end_around(c, class, entry)                                                        \
+	do {                                                                                       \
+		blocked_around = (c)->outer;                                                       \
+		blocked_end(&(c)->wait, class, entry);                                             \
+	} while (0)
 
 /* Was this thread, whose stack pointer is sp, interrupted in a wait that has a row of its own?
  * Context: signal.  Allocates: no.  Locks: none. */

@@ -43,6 +43,14 @@ bool record_is_on(void)
 	       !recorder_has_ended();
 }
 
+static bool is_below(const uint64_t *pc, unsigned depth, uintptr_t caller)
+{
+	for (unsigned i = 0; i < depth; i++)
+		if (pc[i] == caller - 1) /* as the unwinder gives it */
+			return true;
+	return false;
+}
+
 static __attribute__((noinline)) bool add(const struct thread *t,
 					  const struct record_sample *sample, uint64_t *pc,
 					  unsigned max, uint64_t *ret_row)
@@ -51,6 +59,10 @@ static __attribute__((noinline)) bool add(const struct thread *t,
 	struct store *s = recorder_existing();
 	unsigned depth = capture_call(t, sample->leaf, pc, max, &end);
 
+	if (sample->not_below && is_below(pc, depth, sample->not_below)) {
+		*ret_row = RECORD_NOTHING;
+		return true;
+	}
 	*ret_row = s || !sample->may_wait ? 0 : pending_add(sample, pc, depth, end);
 	if (*ret_row)
 		return true;

@@ -18,7 +18,11 @@ struct record_sample {
 	const void *leaf; /* entry of the real function that the program has called */
 	uint64_t values[STORE_VALUES_MAX]; /* store_kind_values(kind) of them */
 	bool may_wait;			   /* for a store */
+	uintptr_t
+		not_below; /* a return address: nothing is recorded when it is in the stack; 0: none */
 };
+
+#define RECORD_NOTHING UINT64_MAX /* a row: see not_below */
 
 /* May something be recorded here and now?  In a child of vfork it is its parent's, but the store must not get its name.
  * Context: wrapper.  Allocates: no.  Locks: none. */

@@ -32,6 +32,8 @@
 #include <sys/msg.h>
 #include <sys/prctl.h>
 #include <sys/select.h>
+#include <sys/resource.h>
+#include <sys/sendfile.h>
 #include <sys/sem.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
@@ -1274,6 +1276,27 @@ static long wait_openat(void)
 	return s < 0 ? s : 0;
 }
 
+static void wake_fifo_writer(void)
+{
+	MUST(open(text, O_RDONLY));
+}
+
+static long wait_creat(void)
+{
+	int s = creat(text, 0600);
+
+	return s < 0 ? s : 0;
+}
+
+extern int __open_2(const char *, int);
+
+static long wait_open_2(void)
+{
+	int s = __open_2(text, O_RDONLY);
+
+	return s < 0 ? s : 0;
+}
+
 static FILE *stream;
 
 static void make_stream(void)
@@ -1291,6 +1314,91 @@ static long wait_fgets(void)
 {
 	got = fgets(text, sizeof text, stream) ? 5 : 0;
 	return got;
+}
+
+static long wait_getline(void)
+{
+	static char *line;
+	static size_t room;
+
+	got = getline(&line, &room, stream);
+	if (got > 0)
+		memcpy(text, line, (size_t)got);
+	return got;
+}
+
+static long wait_fread(void)
+{
+	return got = (ssize_t)fread(text, 1, 6, stream);
+}
+
+static void make_stream_full(void)
+{
+	make_pipe_full();
+	stream = fdopen(fd[1], "w");
+}
+
+static long wait_fflush(void)
+{
+	fputc('x', stream);
+	return fflush(stream);
+}
+
+static long wait_fclose(void)
+{
+	fputc('x', stream);
+	return fclose(stream);
+}
+
+static long wait_preadv2(void)
+{
+	(void)header();
+	return got = preadv2(fd[0], iov, 2, -1, 0);
+}
+
+static long wait_pwritev2(void)
+{
+	(void)header();
+	return pwritev2(fd[1], iov, 2, -1, 0);
+}
+
+static long wait_vmsplice(void)
+{
+	(void)header();
+	return vmsplice(fd[1], iov, 1, 0);
+}
+
+static long wait_tee(void)
+{
+	static int out[2];
+	long r;
+	char c;
+
+	if (!out[0])
+		MUST(pipe(out));
+	r = tee(fd[0], out[1], 1, 0);
+	if (r == 1) {
+		MUST(read(out[0], &c, 1));
+		MUST(read(fd[0], &c, 1));
+	}
+	return r;
+}
+
+static int from_file;
+
+static void make_sendfile(void)
+{
+	make_pipe_full();
+	make_dir();
+	from_file = MUST(open(text, O_CREAT | O_RDWR, 0600));
+	MUST(write(from_file, "hello", 5));
+}
+
+static long wait_sendfile(void)
+{
+	off_t at = 0;
+
+	return sendfile(fd[1], from_file, &at, 5);
 }
 
 static long wait_splice(void)
@@ -1415,6 +1523,21 @@ static long wait_waitid(void)
 
 	status = info.si_status;
 	return r;
+}
+
+static long wait_wait(void)
+{
+	return wait(&status) == child ? 1 : -1;
+}
+
+static long wait_wait3(void)
+{
+	return wait3(&status, 0, NULL) == child ? 1 : -1;
+}
+
+static long wait_pclose(void)
+{
+	return pclose(popen("sleep 1", "r"));
 }
 
 static long wait_system(void)
@@ -1635,6 +1758,17 @@ static const struct call calls[] = {
 	{"read_timerfd", make_timerfd, wait_timerfd, NULL, show_number, CANCELS},
 	{"read_inotify", make_inotify, wait_inotify, wake_inotify, show_number, CANCELS},
 	{"fgets", make_stream, wait_fgets, wake_stream, show_text, CANCELS | NO_JUMP | NO_CANCEL},
+	{"getline", make_stream, wait_getline, wake_stream, show_text,
+	 CANCELS | NO_JUMP | NO_CANCEL},
+	{"fread", make_stream, wait_fread, wake_stream, show_text, CANCELS | NO_JUMP | NO_CANCEL},
+	{"fflush", make_stream_full, wait_fflush, wake_drain, NULL, CANCELS | NO_JUMP | NO_CANCEL},
+	{"fclose", make_stream_full, wait_fclose, wake_drain, NULL,
+	 CANCELS | NO_JUMP | NO_CANCEL | ONCE},
+	{"preadv2", make_pipe, wait_preadv2, wake_pipe, show_text, CANCELS},
+	{"pwritev2", make_pipe_full, wait_pwritev2, wake_drain, NULL, CANCELS},
+	{"sendfile", make_sendfile, wait_sendfile, wake_drain, NULL, 0},
+	{"vmsplice", make_pipe_full, wait_vmsplice, wake_drain, NULL, CANCELS},
+	{"tee", make_pipe, wait_tee, wake_pipe, NULL, CANCELS},
 	{"splice", make_pipe, wait_splice, wake_pipe, NULL, CANCELS},
 	{"flock", make_flock, wait_flock, wake_pipe, NULL, 0},
 	{"setlkw", make_setlkw, wait_setlkw, wake_pipe, NULL, CANCELS},
@@ -1642,6 +1776,11 @@ static const struct call calls[] = {
 	{"lockf", make_setlkw, wait_lockf, wake_pipe, NULL, CANCELS},
 	{"open_fifo", make_fifo, wait_open, wake_fifo, NULL, CANCELS},
 	{"openat_fifo", make_fifo, wait_openat, wake_fifo, NULL, CANCELS},
+	{"open_creat", make_fifo, wait_creat, wake_fifo_writer, NULL, CANCELS},
+	{"open_2", make_fifo, wait_open_2, wake_fifo, NULL, CANCELS},
+	{"wait", make_child, wait_wait, wake_pipe, show_status, CANCELS | ONCE},
+	{"wait3", make_child, wait_wait3, wake_pipe, show_status, CANCELS | ONCE},
+	{"pclose", nothing, wait_pclose, NULL, NULL, CANCELS | NO_JUMP | NO_CANCEL | ONCE},
 	{"waitpid", make_child, wait_waitpid, wake_pipe, show_status, CANCELS},
 	{"wait4", make_child, wait_wait4, wake_pipe, show_status, CANCELS},
 	{"waitid", make_child, wait_waitid, wake_pipe, show_status, CANCELS},
