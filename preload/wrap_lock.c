@@ -10,11 +10,13 @@
 #include <errno.h>
 #include <pthread.h>
 #include <semaphore.h>
+#include <sys/syscall.h>
 #include <threads.h>
 
 #include "preload/blocked.h"
 #include "preload/holder.h"
 #include "preload/interpose.h"
+#include "preload/wait.h"
 
 #define SHARED	    128 /* of __kind; between processes */
 #define INHERITING  32	/* of __kind: PTHREAD_PRIO_INHERIT */
@@ -151,30 +153,40 @@ INTERPOSE_UNLOCK(pthread_spin_unlock, lock, (pthread_spinlock_t * lock), (lock),
 
 /* ---- semaphores: nobody holds them ---- */
 
-static __attribute__((noinline)) int wait_sem_wait(sem_t *sem);
-INTERPOSE(int, sem_wait, (sem_t * sem))
-{
-	const int error = errno;
+/* As the real ones do, they look whether the thread is cancelled, whatever they find. */
+#define INTERPOSE_SEMAPHORE(name, params, args, direct)                                            \
+	INTERPOSE_ROW(name);                                                                       \
+	static __attribute__((noinline)) int wait_##name params                                    \
+	{                                                                                          \
+		struct wait w;                                                                     \
+		int r;                                                                             \
+                                                                                                   \
+		wait_begin(&w, SYS_futex);                                                         \
+		while (wait_eintr(r = REAL(name) args))                                            \
+			;                                                                          \
+		wait_end(&w, WAIT_SEMAPHORE, (const void *)real_##name);                           \
+		return r;                                                                          \
+	}                                                                                          \
+	EXPORT int name params                                                                     \
+	{                                                                                          \
+		const int error = errno;                                                           \
+                                                                                                   \
+		if (direct)                                                                        \
+			return REAL(name) args;                                                    \
+		pthread_testcancel();                                                              \
+		if (REAL(sem_trywait)(sem) == 0)                                                   \
+			return 0;                                                                  \
+		if (errno != EAGAIN)                                                               \
+			return -1;                                                                 \
+		errno = error;                                                                     \
+		return wait_##name args;                                                           \
+	}
 
-	pthread_testcancel(); /* as the real one does, whatever it finds */
-	if (REAL(sem_trywait)(sem) == 0)
-		return 0;
-	if (errno != EAGAIN)
-		return -1;
-	errno = error;
-	return wait_sem_wait(sem);
-}
-
-static int wait_sem_wait(sem_t *sem)
-{
-	struct blocked b;
-	int r;
-
-	blocked_begin(&b);
-	r = REAL(sem_wait)(sem);
-	blocked_end(&b, WAIT_SEMAPHORE, (const void *)real_sem_wait);
-	return r;
-}
+INTERPOSE_SEMAPHORE(sem_wait, (sem_t * sem), (sem), false)
+INTERPOSE_SEMAPHORE(sem_timedwait, (sem_t * sem, const struct timespec *until), (sem, until),
+		    !is_valid(until))
+INTERPOSE_SEMAPHORE(sem_clockwait, (sem_t * sem, clockid_t clock, const struct timespec *until),
+		    (sem, clock, until), !is_known(clock) || !is_valid(until))
 
 /* ---- condition variables: they release a mutex, and every call is a wait ---- */
 

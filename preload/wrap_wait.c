@@ -5,7 +5,6 @@
  * What the kernel restarts by itself needs no row.
  */
 #include <poll.h>
-#include <semaphore.h>
 #include <sys/epoll.h>
 #include <sys/msg.h>
 #include <sys/select.h>
@@ -190,13 +189,8 @@ INTERPOSE(int, thrd_sleep, (const struct timespec *request, struct timespec *rem
 	return r == 0 ? 0 : r == EINTR ? -1 : -2;
 }
 
-/* ---- semaphores, messages ---- */
+/* ---- System V semaphores, messages ---- */
 
-INTERPOSE_WAIT(int, sem_timedwait, WAIT_SEMAPHORE, SYS_futex,
-	       (sem_t * sem, const struct timespec *until), (sem, until), (void)0, (void)0)
-INTERPOSE_WAIT(int, sem_clockwait, WAIT_SEMAPHORE, SYS_futex,
-	       (sem_t * sem, clockid_t clock, const struct timespec *until), (sem, clock, until),
-	       (void)0, (void)0)
 INTERPOSE_WAIT(int, semop, WAIT_IPC, SYS_semop, (int id, struct sembuf *ops, size_t count),
 	       (id, ops, count), (void)0, (void)0)
 INTERPOSE_WAIT(int, semtimedop, WAIT_IPC, SYS_semtimedop,
