@@ -62,9 +62,10 @@ struct job {
 
 static unsigned rank(const struct elf_symbol *s)
 {
-	unsigned binding = s->binding == STB_GLOBAL ? 2 : s->binding == STB_WEAK ? 1 : 0;
+	/* In libc the names that programs call are weak, and those that it calls itself are global. */
+	bool is_seen = s->binding == STB_GLOBAL || s->binding == STB_WEAK;
 
-	return (s->type == STT_NOTYPE ? 0 : 4) + binding;
+	return (s->type == STT_NOTYPE ? 0 : 2) + is_seen;
 }
 
 static unsigned underscores(const char *name)

@@ -76,7 +76,7 @@ static __attribute__((noinline)) void record(enum store_kind kind, enum wait_cla
 	if (around && row != RECORD_NOTHING)
 		blocked_around = NULL; /* the host has jumped out of it */
 	s = recorder_existing();
-	if (s)
+	if (s && kind != KIND_IDLE) /* an idle process has no news */
 		store_used(s, now_ns);
 	record_leave(was);
 }

@@ -363,7 +363,7 @@ void dump_heard(int control)
 }
 
 /* CPU samples that no file holds yet, and rows of other kinds that have something new.  A sample of those says little about a
- * short process: a compiler's are many. */
+ * short process: a compiler's are many.  That it was idle says nothing: a shell waits for its children. */
 static uint64_t unwritten(const struct store *s, uint64_t *ret_other_rows)
 {
 	struct store_view view;
@@ -374,7 +374,9 @@ static uint64_t unwritten(const struct store *s, uint64_t *ret_other_rows)
 	*ret_other_rows = 0;
 	store_view_of(s, &view);
 	while (store_view_next(&view, &cursor, &sample))
-		if (sample.kind != KIND_CPU)
+		if (sample.kind == KIND_IDLE)
+			continue;
+		else if (sample.kind != KIND_CPU)
 			*ret_other_rows += sample.total[0] != sample.base[0];
 		else
 			n += sample.total[0] - sample.base[0];
@@ -409,7 +411,7 @@ void dump_wait_alone(unsigned ms)
 
 bool dump_last(bool wanted)
 {
-	struct store *s = pending_any() && (has_lived() || host.settings.output_short)
+	struct store *s = pending_news() && (has_lived() || host.settings.output_short)
 				  ? recorder_store()
 				  : recorder_existing();
 	const uint64_t all = ~UINT64_C(0);

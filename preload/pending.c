@@ -21,6 +21,7 @@ static struct entry {
 	uint64_t pc[PENDING_DEPTH + 1]; /* and the reason at the end */
 } entries[ENTRIES];
 static _Atomic unsigned count; /* of entries that were given out */
+static _Atomic bool news;
 static struct store *_Atomic store;
 
 /* Whoever comes second finds nothing. */
@@ -86,6 +87,8 @@ uint64_t pending_add(const struct record_sample *sample, const uint64_t *pc, uns
 	memcpy(e->pc, pc, depth * sizeof *pc);
 	e->depth = depth;
 	e->end = end;
+	if (sample->kind != KIND_IDLE)
+		atomic_store_explicit(&news, true, memory_order_relaxed);
 	atomic_store_explicit(&e->state, KEPT, memory_order_seq_cst);
 	/* A store that came meanwhile has not seen it, or has: either may move it. */
 	s = atomic_load_explicit(&store, memory_order_seq_cst);
@@ -110,6 +113,11 @@ bool pending_any(void)
 	return atomic_load_explicit(&count, memory_order_relaxed) != 0;
 }
 
+bool pending_news(void)
+{
+	return atomic_load_explicit(&news, memory_order_relaxed);
+}
+
 void pending_flush(struct store *s)
 {
 	atomic_store_explicit(&store, s, memory_order_seq_cst);
@@ -124,5 +132,6 @@ void pending_after_fork(void)
 	for (unsigned i = 0; i < n && i < ENTRIES; i++)
 		memset(&entries[i], 0, sizeof entries[i]);
 	atomic_store_explicit(&count, 0, memory_order_relaxed);
+	atomic_store_explicit(&news, false, memory_order_relaxed);
 	atomic_store_explicit(&store, NULL, memory_order_relaxed);
 }

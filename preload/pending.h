@@ -36,9 +36,10 @@ static inline bool pending_is(uint64_t row_at)
  * Context: wrapper.  Allocates: no.  Locks: none. */
 void pending_freed(uint64_t row_at, const uint64_t values[2]);
 
-/* Is there one?
+/* Is there one?  And one that is worth a file: that a process was idle is not.
  * Context: signal. */
 bool pending_any(void);
+bool pending_news(void);
 
 /* The store is there.
  * Context: signal.  Allocates: store.  Locks: none. */

@@ -40,9 +40,9 @@ fresh follow_only
 CPROF_FOLLOW_ONLY=none,threads under sh -c "$P/forker; $P/threads 1 300 1" > /dev/null
 claim follow_only_profiles_what_it_names "$(ls "$out")" test "$(ls "$out" | sed 's/\..*//' | sort -u)" = threads
 
-# An interval: only when there is something to write.  The shell's wait for its children would be.
+# An interval: only when there is something to write.
 fresh interval
-CPROF_BLOCK_THRESHOLD=0 CPROF_OUTPUT_INTERVAL=1 LD_PRELOAD=$LIB sh -c "$P/threads 1 3300 1; sleep 2.5" > "$scratch/ns"
+CPROF_OUTPUT_INTERVAL=1 LD_PRELOAD=$LIB sh -c "$P/threads 1 3300 1; sleep 2.5" > "$scratch/ns"
 claim interval_dumps_and_the_last_window "$(ls "$out" | tr '\n' ' ')" test "$(ls "$out" | grep -c '^threads.*[.]cpu[.]')" -ge 3
 near interval_windows_add_up "$($PROFILE total $(ls "$out"/threads.*.cpu.*))" "$(cat "$scratch/ns")" 3
 claim interval_of_an_idle_process_writes_nothing "$(ls "$out")" test "$(ls "$out" | grep -c '^sh\|^sleep')" = 0
