@@ -129,6 +129,15 @@ static void collect_comments(struct dump *d)
 		d->comments[d->comment_count++] = *further;
 }
 
+/* Would the file say nothing about waits, for which it is? */
+static bool is_without_waits(const struct dump *d, enum store_kind k)
+{
+	const uint32_t all = KIND_BIT(KIND_BLOCK) | KIND_BIT(KIND_IDLE) | KIND_BIT(KIND_MUTEX);
+	uint32_t waits = file_kind_rows(k, d->view->header) & all;
+
+	return waits && !(d->snapshot.kinds & waits);
+}
+
 /* Kinds that are recorded.  One file there is always: an empty profile is valid. */
 static void choose_kinds(struct dump *d)
 {
@@ -137,6 +146,8 @@ static void choose_kinds(struct dump *d)
 	for (enum store_kind k = KIND_NONE; (k = file_kind_next(k, KIND_ALL)) != KIND_NONE;) {
 		enum store_kind recorded = file_kinds[k].twin_of ? file_kinds[k].twin_of : k;
 
+		if (d->request->last && is_without_waits(d, k))
+			continue;
 		if (h->kind_period[recorded] || d->snapshot.kinds & KIND_BIT(recorded))
 			d->kinds |= KIND_BIT(k);
 	}

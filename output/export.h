@@ -26,6 +26,7 @@ struct export_request {
 	uint64_t max_files;	     /* of this program in dir, see output/rotate.h; 0: no limit */
 	uint64_t max_bytes;
 	bool in_process; /* the store is that of the process that this runs in */
+	bool last;	 /* nobody has asked: files of waits only when there were any */
 };
 
 struct export_row {

@@ -47,6 +47,7 @@ struct pass {
 	unsigned n;
 	uint64_t bias;
 	uint64_t work;
+	bool global_first; /* of the kernel's, where the weak ones are libc's */
 };
 
 /* One module. */
@@ -60,12 +61,14 @@ struct job {
 	size_t *names_bytes; /* of all names so far */
 };
 
-static unsigned rank(const struct elf_symbol *s)
+static unsigned rank(const struct pass *p, const struct elf_symbol *s)
 {
-	/* In libc the names that programs call are weak, and those that it calls itself are global. */
-	bool is_seen = s->binding == STB_GLOBAL || s->binding == STB_WEAK;
+	unsigned binding = s->binding == STB_GLOBAL ? 2 : s->binding == STB_WEAK ? 1 : 0;
 
-	return (s->type == STT_NOTYPE ? 0 : 2) + is_seen;
+	/* In libc the names that programs call are weak, and those that it calls itself are global. */
+	if (binding == 1 && !p->global_first)
+		binding = 2;
+	return (s->type == STT_NOTYPE ? 0 : 4) + binding;
 }
 
 static unsigned underscores(const char *name)
@@ -147,9 +150,9 @@ static bool consider(void *opaque, const struct elf_symbol *s)
 		if (++p->work > WORK_MAX)
 			return false;
 		if (has_name(a) && (start < a->symbol_start ||
-				    (start == a->symbol_start && rank(s) < a->symbol_rank)))
+				    (start == a->symbol_start && rank(p, s) < a->symbol_rank)))
 			continue;
-		if (has_name(a) && start == a->symbol_start && rank(s) == a->symbol_rank) {
+		if (has_name(a) && start == a->symbol_start && rank(p, s) == a->symbol_rank) {
 			if (!is_read && read_name(p, s->name, p->scratch->name) == 0)
 				return true;
 			is_read = true;
@@ -164,7 +167,7 @@ static bool consider(void *opaque, const struct elf_symbol *s)
 		a->name = NULL;
 		a->symbol_name = s->name + 1;
 		a->symbol_start = start;
-		a->symbol_rank = rank(s);
+		a->symbol_rank = rank(p, s);
 	}
 	return true;
 }
@@ -225,6 +228,7 @@ static int name_list(const struct job *j, const struct elf *e, struct address *l
 			.addresses = list,
 			.n = n,
 			.bias = j->module->info.bias,
+			.global_first = j->module->info.is_vdso,
 		};
 		if (addresses_all_named(list, n))
 			return 0;

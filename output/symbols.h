@@ -7,7 +7,7 @@
  * that covers it: code outside every symbol is left to the caller, who shows the module instead.
  *
  * Where several symbols cover an address the choice is the same in every run: the one that starts
- * last (the innermost), then FUNC and IFUNC before NOTYPE, global and weak before local, fewer
+ * last (the innermost), then FUNC and IFUNC before NOTYPE, global and weak (the vdso: global before weak) before local, fewer
  * leading underscores, the shorter name, the smaller in strcmp's order.
  */
 #ifndef CPROF_OUTPUT_SYMBOLS_H

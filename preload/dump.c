@@ -103,6 +103,7 @@ static struct {
 	struct arena arena; /* here, so that the memory of a killed dumper can be given back */
 	uint32_t answered;  /* the requests that there were when it began */
 	int result;
+	bool last; /* nobody has asked for it */
 	char problem[384];
 	char told[384]; /* the last line said, "" after a dump that worked */
 } job;
@@ -178,6 +179,7 @@ static void write_files(void *unused)
 		.max_files = host.settings.output_max_files,
 		.max_bytes = host.settings.output_max_bytes,
 		.in_process = true,
+		.last = job.last,
 	};
 
 	(void)unused;
@@ -431,8 +433,10 @@ bool dump_last(bool wanted)
 	if (mine) {
 		job.store = s;
 		job.result = 0;
-		if (is_worth_a_file(s) || !end()) /* or somebody has asked meanwhile */
+		job.last = is_worth_a_file(s);
+		if (job.last || !end()) /* or somebody has asked meanwhile */
 			dump_here();
+		job.last = false;
 		result = job.result;
 		(void)sys_sigmask(SIG_SETMASK, &mask, NULL);
 	}

@@ -58,7 +58,7 @@ shows leaks_are_who_holds_memory << 'END'
  3     5.9K   SHARE        3     2.0K  100.0%  operator new, never freed
      make
      main
- 4    1000B   SHARE       10     100B  100.0%  __strdup, never freed
+ 4    1000B   SHARE       10     100B  100.0%  strdup, never freed
      copies
      main
 END

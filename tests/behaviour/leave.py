@@ -49,7 +49,7 @@ def compare(way, call):
     dumps = len(glob.glob(f"{OUT}/*.{said.get('pid', 0)}.cpu.*.pb.gz"))
     for path in glob.glob(f"{OUT}/*.{said.get('pid', 0)}.cpu.*.pb.gz"):
         pathlib.Path(path).unlink(missing_ok=True)  # a dump removes the oldest ones too
-    if not different and not late and dumps < (1 if call.endswith("_full") else 5) and not os.environ.get("NO_DUMPS"):
+    if not different and not late and dumps < (1 if call.endswith("_full") else 2) and not os.environ.get("NO_DUMPS"):
         different.append(f"{dumps} dumps")
     return f"{way}_{call}", ", ".join(different + late)
 

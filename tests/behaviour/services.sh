@@ -861,7 +861,7 @@ part_make() {
 		[ "$name" = cc1 ] && [ "$used" -ge 100000000 ] || continue
 		n=$((n + 1))
 		wait_for 5 test -s "$out/cc1.$pid.cpu.1.pb.gz"
-		profiled=$((profiled + $($PROFILE total "$out/cc1.$pid".*)))
+		profiled=$((profiled + $($PROFILE total "$out/cc1.$pid".cpu.*)))
 		cpu=$((cpu + used))
 	done < "$scratch/used.with"
 	claim make_has_compilers_to_measure "$n over 0.1 s" test $n -ge 20
