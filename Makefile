@@ -6,6 +6,7 @@
 # make fuzz       each reader of damaged or hostile bytes a million times (see tests/fuzz/fuzz.mk)
 # make compare    real programs profiled by us and by perf at once: shares and names (COMPARE_ROOT=dir: tests/compare/run)
 # make compare-heap   their heap by us and by heaptrack (tests/compare/heap)
+# make compare-waits  what they wait for by us and by strace -c -w -f (tests/compare/waits.py)
 # make lint | soak | format | options | install PREFIX= DESTDIR= | clean
 # B=dir           another build directory; CC=clang; SANITIZE=1 unit: the unit tests under ASan and UBSan
 B      ?= build
@@ -44,7 +45,7 @@ GEN := $(B)/gen/output/profile.pb-c.c
 GEN_O := $(B)/obj/gen/profile.pb-c.o
 BASE_O := $(call obj,$(CORE) $(UNWIND) $(CONFIG) $(OUTPUT)) $(GEN_O)
 
-.PHONY: all demo check compare compare-heap lint bench soak format format-check options install clean unit programs oracle
+.PHONY: all demo check compare compare-heap compare-waits lint bench soak format format-check options install clean unit programs oracle
 all: $(B)/libcprof.so $(B)/cprof $(B)/cprof.ini.example
 .SECONDARY:
 
@@ -184,6 +185,9 @@ compare: all
 compare-heap: all
 	@tests/support/need $(NEED_DEMO) $(NEED_COMPARE_HEAP)
 	@B=$(B) tests/compare/heap
+compare-waits: all
+	@tests/support/need strace ripgrep nginx-light apache2-utils postgresql memcached libmemcached-tools util-linux
+	@B=$(B) $(PYTHON) tests/compare/waits.py
 soak: all programs oracle
 	B=$(B) tests/soak
 # What is missing is named and left out: without peers it still measures us.
