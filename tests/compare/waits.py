@@ -27,8 +27,8 @@ FAMILY = {"recv": "recvfrom", "send": "sendto", "pread": "pread64", "pwrite": "p
 FUTEX = ("sem_", "pthread_", "mtx_", "cnd_", "thrd_join", "syscall")
 # How many of these there are is the program's doing alone.
 COUNTED = {"read", "write", "recvfrom", "sendto", "recvmsg", "sendmsg", "fdatasync", "pread64", "pwrite64", "sendfile", "writev"}
-# But for those that look whether something has come: how often depends on when it comes.
-LOOKS = {"postgres": {"recvfrom", "read"}}
+# But for those whose number depends on when something comes, or on how many transactions one write of the log is for.
+LOOKS = {"postgres": {"recvfrom", "read", "pwrite64"}}
 
 
 def family(leaf):
