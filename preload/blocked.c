@@ -7,6 +7,8 @@
 #include "preload/host.h"
 #include "preload/record.h"
 #include "preload/recorder.h"
+#include "preload/thread.h"
+#include "unwind/stack.h"
 
 #include "core/as_safe.h"
 
@@ -21,6 +23,41 @@ static enum { NOT_YET, OFF, ON } state; /* written before there is a second thre
 void blocked_start(bool recorded)
 {
 	state = recorded ? ON : OFF;
+}
+
+/*
+ * May a stale struct be looked at?  The host may have jumped out of the wait from a stack of its own, a coroutine's, and have
+ * unmapped that since; what lies between sp and the end of the stack that sp is on is there.
+ */
+static bool is_there(const void *address, uintptr_t sp)
+{
+	const struct thread *t = thread_self();
+	uintptr_t at = (uintptr_t)address;
+
+	return (t && sp >= t->stack.lo && sp <= at && at < t->stack.hi) || stack_probe(at);
+}
+
+static bool has_check(const struct blocked *b, uintptr_t sp, uintptr_t *ret_check)
+{
+	if (sp >= (uintptr_t)b || !is_there(&b->check, sp))
+		return false;
+	*ret_check = b->check ^ (uintptr_t)b;
+	return true;
+}
+
+const struct blocked_call *blocked_inside_of(const struct blocked_call *c, uintptr_t sp)
+{
+	uintptr_t check;
+
+	return has_check(&c->wait, sp, &check) && check == BLOCKED_CHECK ? c : NULL;
+}
+
+bool blocked_is_under_way(uintptr_t sp)
+{
+	const struct blocked *b = blocked_thread.now;
+	uintptr_t check;
+
+	return b && has_check(b, sp, &check) && (check == BLOCKED_CHECK || check == WAIT_CHECK);
 }
 
 static const uint8_t kind_of[WAIT_CLASS_COUNT] = {

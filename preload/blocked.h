@@ -113,11 +113,13 @@ extern __thread const struct blocked_call *blocked_around
 
 /* Of the call that this thread is perhaps in, with sp below it; NULL: in none.
  * Context: wrapper.  Allocates: no.  Locks: none. */
+const struct blocked_call *blocked_inside_of(const struct blocked_call *c, uintptr_t sp);
+
 static inline const struct blocked_call *blocked_inside(uintptr_t sp)
 {
 	const struct blocked_call *c = blocked_around;
 
-	return c && sp < (uintptr_t)c && c->wait.check == ((uintptr_t)c ^ BLOCKED_CHECK) ? c : NULL;
+	return __builtin_expect(!c, 1) ? NULL : blocked_inside_of(c, sp);
 }
 
 /* Of one in another the outer one counts, too. */
@@ -137,16 +139,7 @@ static inline const struct blocked_call *blocked_inside(uintptr_t sp)
 
 /* Was this thread, whose stack pointer is sp, interrupted in a wait that has a row of its own?
  * Context: signal.  Allocates: no.  Locks: none. */
-static inline bool blocked_is_under_way(uintptr_t sp)
-{
-	const struct blocked *b = blocked_thread.now;
-	uintptr_t check;
-
-	if (!b || sp >= (uintptr_t)b)
-		return false;
-	check = b->check ^ (uintptr_t)b;
-	return check == BLOCKED_CHECK || check == WAIT_CHECK;
-}
+bool blocked_is_under_way(uintptr_t sp);
 
 /*
  * One row: forward and time.  For calls that need no help when a signal of ours interrupts them; the others are rows of
