@@ -18,6 +18,7 @@
 #include "preload/clock.h"
 #include "preload/heap.h"
 #include "preload/holder.h"
+#include "preload/holder.h"
 #include "preload/interpose.h"
 #include "preload/interval.h"
 #include "preload/mask.h"
@@ -310,6 +311,7 @@ static void start(const char *argv0, char *const *envp)
 		return;
 	alloc_resolve();
 	interpose_resolve();
+	holder_start();
 	heap_off(); /* until all is known */
 	blocked_start(false);
 	if (getauxval(AT_SECURE))
