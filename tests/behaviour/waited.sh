@@ -20,4 +20,7 @@ run none 2 CPROF_BLOCK_THRESHOLD=0 CPROF_BLOCK_IDLE=yes CPROF_CPU_ENABLED=no
 claim waited_no_threshold_no_profile "$(last)" test -z "$(last)"
 waits=$($PROFILE stacks "$out"/*.pb.gz | grep -cE '(by|raw|dumped|after)_[a-z_]*;')
 claim waited_no_threshold_no_waits "$waits stacks" test "$waits" = 0
+fresh narrow
+said=$(CPROF_CPU_HZ=1000 CPROF_BLOCK_THRESHOLD=1 CPROF_BLOCK_IDLE=yes LD_PRELOAD=$LIB "$B/programs/narrow" 1400 2>&1)
+claim waited_on_a_narrow_stack "status $?, $said" test "$?:$said" = 0:done
 finish
