@@ -79,12 +79,12 @@ static bool is_sample(struct stretch *line, const struct clock_rate *rate, uint6
 	uint64_t threshold = clock_to_ticks(rate, threshold_ns());
 
 	if (!line->end) {
-		line->seed =
-			__builtin_ia32_rdtsc() ^ (uint64_t)sys_gettid() << 32 ^ (uintptr_t)line;
+		line->seed = clock_ticks() ^ (uint64_t)sys_gettid() << 32 ^ (uintptr_t)line;
 		if (!clock_by_counter) /* it began by the other clock */
 			ticks = 0;
 	}
-	if ((int64_t)ticks < 0) /* two processors may differ a little */
+	/* Two processors may differ a little; or it began by another clock, and no wait is older than its process. */
+	if ((int64_t)ticks < 0 || (line == &blocked_thread.waits && ticks > rate->ticks))
 		ticks = 0;
 	if (!stretch_pass(line, ticks, threshold ? threshold : 1, ret_weight))
 		return false;
@@ -155,6 +155,11 @@ void blocked_charge(uint64_t ticks, enum wait_class class, const void *entry)
 	weight.contentions *= n;
 	weight.delay *= n;
 	record(KIND_MUTEX, class, entry, &weight, rate.now_ns, NULL);
+}
+
+void blocked_stop_in_thread(void)
+{
+	blocked_thread.waits.left = blocked_thread.charges.left = NEVER;
 }
 
 void blocked_after_fork(void)

@@ -161,6 +161,10 @@ bool blocked_is_under_way(uintptr_t sp);
  * Context: own.  Allocates: no.  Locks: none. */
 void blocked_start(bool recorded);
 
+/* The calling thread is to record nothing any more.
+ * Context: wrapper.  Allocates: no.  Locks: none. */
+void blocked_stop_in_thread(void);
+
 /* In the child of fork.
  * Context: signal.  Allocates: no.  Locks: none. */
 void blocked_after_fork(void);

@@ -369,9 +369,29 @@ void host_thread_ended(void)
 	on_thread_end(t);
 }
 
+static __thread bool confined __attribute__((tls_model("initial-exec")));
+
+void host_confine(bool alone)
+{
+	struct thread *t = thread_self();
+	uint64_t mask;
+
+	if (host.on && host_is_here()) {
+		if (alone)
+			host_exit();
+		if (t)
+			sampler_thread_end(t);
+		signals_block(&mask);
+	}
+	blocked_stop_in_thread();
+	heap_stop_in_thread();
+	clock_stop_in_thread();
+	confined = true;
+}
+
 void host_exit(void)
 {
-	if (!host.on || !host_is_here())
+	if (confined || !host.on || !host_is_here())
 		return;
 	thread_busy_begin();
 	sampler_settle();

@@ -23,4 +23,15 @@ claim waited_no_threshold_no_waits "$waits stacks" test "$waits" = 0
 fresh narrow
 said=$(CPROF_CPU_HZ=1000 CPROF_BLOCK_THRESHOLD=1 CPROF_BLOCK_IDLE=yes LD_PRELOAD=$LIB "$B/programs/narrow" 1400 2>&1)
 claim waited_on_a_narrow_stack "status $?, $said" test "$?:$said" = 0:done
+
+# ---- where no clock may be read ----
+fresh confined
+for how in prctl raw-prctl raw-seccomp counter; do
+	for where in alone thread exit; do
+		without=$("$B/programs/confined" $how $where 2>&1; echo "status $?")
+		with=$(CPROF_BLOCK_THRESHOLD=1 LD_PRELOAD=$LIB "$B/programs/confined" $how $where 2>&1; echo "status $?")
+		claim "waited_${how}_$where" "$with and not $without" eval '[ "$with" = "$without" ] && grep -q ok <<< "$with"'
+	done
+done
+claim waited_confined_has_profiles "$(ls "$out")" test "$(ls "$out"/*.block.1.pb.gz | wc -l)" -ge 8
 finish
