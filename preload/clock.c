@@ -3,7 +3,6 @@
 
 #include <elf.h>
 #include <sys/auxv.h>
-#include <sys/prctl.h>
 
 #include "core/sys.h"
 #include "core/text.h"
@@ -72,13 +71,7 @@ uint64_t clock_now_ns(void)
 
 void clock_start(void)
 {
-	int how = PR_TSC_ENABLE; /* exec keeps it */
-
-	(void)SYS_CALL(SYS_prctl, PR_GET_TSC, &how, 0, 0, 0, 0);
-	if (how == PR_TSC_ENABLE)
-		find_vdso();
-	else
-		clock_without_counter();
+	find_vdso();
 	start_ns = clock_now_ns();
 	start_ticks = clock_ticks();
 }
