@@ -57,7 +57,15 @@ bool blocked_is_under_way(uintptr_t sp)
 	const struct blocked *b = blocked_thread.now;
 	uintptr_t check;
 
-	return b && has_check(b, sp, &check) && (check == BLOCKED_CHECK || check == WAIT_CHECK);
+	if (!b || !has_check(b, sp, &check))
+		return false;
+	if (check == MAYBE_CHECK) {
+		const struct blocked_maybe *m = (const struct blocked_maybe *)b;
+
+		/* The host may have jumped out of it, and be without the stream since. */
+		return stack_probe((uintptr_t)m->watched) && *m->watched != m->was;
+	}
+	return check == BLOCKED_CHECK || check == WAIT_CHECK;
 }
 
 static const uint8_t kind_of[WAIT_CLASS_COUNT] = {

@@ -26,6 +26,7 @@ struct blocked {
 /* Any numbers that are no address.  The second: it is the beginning of a struct wait. */
 #define BLOCKED_CHECK 0x77616974696e6721u
 #define WAIT_CHECK    0x636b706c656173edu
+#define MAYBE_CHECK   0x6d61796265206974u
 
 /* The scope of a call that goes on after a signal of ours: preload/wait. */
 struct wait_scope {
@@ -57,6 +58,24 @@ static inline void blocked_begin(struct blocked *b)
 	blocked_thread.now = b;
 	__asm__ volatile("" ::: "memory");
 	b->began = clock_ticks();
+}
+
+/* One that is a wait only when something changes under way, a pointer of libc's; else it is to be dropped, and ticks in it are
+ * CPU time as any other. */
+struct blocked_maybe {
+	struct blocked wait; /* first */
+	char *const *watched;
+	const char *was;
+};
+
+static inline void blocked_begin_maybe(struct blocked_maybe *m, char *const *watched)
+{
+	m->watched = watched;
+	m->was = *watched;
+	m->wait.check = (uintptr_t)m ^ MAYBE_CHECK;
+	blocked_thread.now = &m->wait;
+	__asm__ volatile("" ::: "memory");
+	m->wait.began = clock_ticks();
 }
 
 /* A wait of so many ticks, at least as long as blocked_thread.waits.left.  WAIT_NO_CLASS: it was none after all, and only
