@@ -54,10 +54,11 @@ extern __thread struct blocked_thread blocked_thread
 
 static inline void blocked_begin(struct blocked *b)
 {
-	b->check = (uintptr_t)b ^ BLOCKED_CHECK;
-	blocked_thread.now = b;
-	__asm__ volatile("" ::: "memory");
 	b->began = clock_ticks();
+	b->check = (uintptr_t)b ^ BLOCKED_CHECK;
+	__asm__ volatile("" ::: "memory");
+	blocked_thread.now =
+		b; /* a tick while the clock is read is in none, here; and in one at its end */
 }
 
 /* One that is a wait only when something changes under way, a pointer of libc's; else it is to be dropped, and ticks in it are
@@ -73,9 +74,9 @@ static inline void blocked_begin_maybe(struct blocked_maybe *m, char *const *wat
 	m->watched = watched;
 	m->was = *watched;
 	m->wait.check = (uintptr_t)m ^ MAYBE_CHECK;
-	blocked_thread.now = &m->wait;
-	__asm__ volatile("" ::: "memory");
 	m->wait.began = clock_ticks();
+	__asm__ volatile("" ::: "memory");
+	blocked_thread.now = &m->wait;
 }
 
 /* A wait of so many ticks, at least as long as blocked_thread.waits.left.  WAIT_NO_CLASS: it was none after all, and only
