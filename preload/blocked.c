@@ -7,6 +7,8 @@
 #include "preload/host.h"
 #include "preload/record.h"
 #include "preload/recorder.h"
+#include "preload/thread.h"
+#include "unwind/stack.h"
 
 #include "core/as_safe.h"
 
@@ -21,6 +23,49 @@ static enum { NOT_YET, OFF, ON } state; /* written before there is a second thre
 void blocked_start(bool recorded)
 {
 	state = recorded ? ON : OFF;
+}
+
+/*
+ * May a stale struct be looked at?  The host may have jumped out of the wait from a stack of its own, a coroutine's, and have
+ * unmapped that since; what lies between sp and the end of the stack that sp is on is there.
+ */
+static bool is_there(const void *address, uintptr_t sp)
+{
+	const struct thread *t = thread_self();
+	uintptr_t at = (uintptr_t)address;
+
+	return (t && sp >= t->stack.lo && sp <= at && at < t->stack.hi) || stack_probe(at);
+}
+
+static bool has_check(const struct blocked *b, uintptr_t sp, uintptr_t *ret_check)
+{
+	if (sp >= (uintptr_t)b || !is_there(&b->check, sp))
+		return false;
+	*ret_check = b->check ^ (uintptr_t)b;
+	return true;
+}
+
+const struct blocked_call *blocked_inside_of(const struct blocked_call *c, uintptr_t sp)
+{
+	uintptr_t check;
+
+	return has_check(&c->wait, sp, &check) && check == BLOCKED_CHECK ? c : NULL;
+}
+
+bool blocked_is_under_way(uintptr_t sp)
+{
+	const struct blocked *b = blocked_thread.now;
+	uintptr_t check;
+
+	if (!b || !has_check(b, sp, &check))
+		return false;
+	if (check == MAYBE_CHECK) {
+		const struct blocked_maybe *m = (const struct blocked_maybe *)b;
+
+		/* The host may have jumped out of it, and be without the stream since. */
+		return stack_probe((uintptr_t)m->watched) && *m->watched != m->was;
+	}
+	return check == BLOCKED_CHECK || check == WAIT_CHECK;
 }
 
 static const uint8_t kind_of[WAIT_CLASS_COUNT] = {
@@ -42,12 +87,12 @@ static bool is_sample(struct stretch *line, const struct clock_rate *rate, uint6
 	uint64_t threshold = clock_to_ticks(rate, threshold_ns());
 
 	if (!line->end) {
-		line->seed =
-			__builtin_ia32_rdtsc() ^ (uint64_t)sys_gettid() << 32 ^ (uintptr_t)line;
+		line->seed = clock_ticks() ^ (uint64_t)sys_gettid() << 32 ^ (uintptr_t)line;
 		if (!clock_by_counter) /* it began by the other clock */
 			ticks = 0;
 	}
-	if ((int64_t)ticks < 0) /* two processors may differ a little */
+	/* Two processors may differ a little; or it began by another clock, and no wait is older than its process. */
+	if ((int64_t)ticks < 0 || (line == &blocked_thread.waits && ticks > rate->ticks))
 		ticks = 0;
 	if (!stretch_pass(line, ticks, threshold ? threshold : 1, ret_weight))
 		return false;
@@ -118,6 +163,11 @@ void blocked_charge(uint64_t ticks, enum wait_class class, const void *entry)
 	weight.contentions *= n;
 	weight.delay *= n;
 	record(KIND_MUTEX, class, entry, &weight, rate.now_ns, NULL);
+}
+
+void blocked_stop_in_thread(void)
+{
+	blocked_thread.waits.left = blocked_thread.charges.left = NEVER;
 }
 
 void blocked_after_fork(void)

@@ -26,6 +26,7 @@ struct blocked {
 /* Any numbers that are no address.  The second: it is the beginning of a struct wait. */
 #define BLOCKED_CHECK 0x77616974696e6721u
 #define WAIT_CHECK    0x636b706c656173edu
+#define MAYBE_CHECK   0x6d61796265206974u
 
 /* The scope of a call that goes on after a signal of ours: preload/wait. */
 struct wait_scope {
@@ -53,10 +54,29 @@ extern __thread struct blocked_thread blocked_thread
 
 static inline void blocked_begin(struct blocked *b)
 {
-	b->check = (uintptr_t)b ^ BLOCKED_CHECK;
-	blocked_thread.now = b;
-	__asm__ volatile("" ::: "memory");
 	b->began = clock_ticks();
+	b->check = (uintptr_t)b ^ BLOCKED_CHECK;
+	__asm__ volatile("" ::: "memory");
+	blocked_thread.now =
+		b; /* a tick while the clock is read is in none, here; and in one at its end */
+}
+
+/* One that is a wait only when something changes under way, a pointer of libc's; else it is to be dropped, and ticks in it are
+ * CPU time as any other. */
+struct blocked_maybe {
+	struct blocked wait; /* first */
+	char *const *watched;
+	const char *was;
+};
+
+static inline void blocked_begin_maybe(struct blocked_maybe *m, char *const *watched)
+{
+	m->watched = watched;
+	m->was = *watched;
+	m->wait.check = (uintptr_t)m ^ MAYBE_CHECK;
+	m->wait.began = clock_ticks();
+	__asm__ volatile("" ::: "memory");
+	blocked_thread.now = &m->wait;
 }
 
 /* A wait of so many ticks, at least as long as blocked_thread.waits.left.  WAIT_NO_CLASS: it was none after all, and only
@@ -113,11 +133,13 @@ extern __thread const struct blocked_call *blocked_around
 
 /* Of the call that this thread is perhaps in, with sp below it; NULL: in none.
  * Context: wrapper.  Allocates: no.  Locks: none. */
+const struct blocked_call *blocked_inside_of(const struct blocked_call *c, uintptr_t sp);
+
 static inline const struct blocked_call *blocked_inside(uintptr_t sp)
 {
 	const struct blocked_call *c = blocked_around;
 
-	return c && sp < (uintptr_t)c && c->wait.check == ((uintptr_t)c ^ BLOCKED_CHECK) ? c : NULL;
+	return __builtin_expect(!c, 1) ? NULL : blocked_inside_of(c, sp);
 }
 
 /* Of one in another the outer one counts, too. */
@@ -137,16 +159,7 @@ static inline const struct blocked_call *blocked_inside(uintptr_t sp)
 
 /* Was this thread, whose stack pointer is sp, interrupted in a wait that has a row of its own?
  * Context: signal.  Allocates: no.  Locks: none. */
-static inline bool blocked_is_under_way(uintptr_t sp)
-{
-	const struct blocked *b = blocked_thread.now;
-	uintptr_t check;
-
-	if (!b || sp >= (uintptr_t)b)
-		return false;
-	check = b->check ^ (uintptr_t)b;
-	return check == BLOCKED_CHECK || check == WAIT_CHECK;
-}
+bool blocked_is_under_way(uintptr_t sp);
 
 /*
  * One row: forward and time.  For calls that need no help when a signal of ours interrupts them; the others are rows of
@@ -167,6 +180,10 @@ static inline bool blocked_is_under_way(uintptr_t sp)
 /* Waits that end before that are not recorded.  recorded: or none ever is.
  * Context: own.  Allocates: no.  Locks: none. */
 void blocked_start(bool recorded);
+
+/* The calling thread is to record nothing any more.
+ * Context: wrapper.  Allocates: no.  Locks: none. */
+void blocked_stop_in_thread(void);
 
 /* In the child of fork.
  * Context: signal.  Allocates: no.  Locks: none. */

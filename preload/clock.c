@@ -17,6 +17,7 @@ static bool is_chosen; /* two threads may choose at once: they choose the same *
 static uint64_t start_ns, start_ticks;
 
 static int (*from_vdso)(clockid_t clock, struct timespec *ret); /* NULL: none */
+static __thread bool stopped __attribute__((tls_model("initial-exec")));
 
 struct search {
 	struct elf elf;
@@ -58,9 +59,12 @@ static void find_vdso(void)
 
 uint64_t clock_now_ns(void)
 {
+	int (*vdso)(clockid_t, struct timespec *) = __atomic_load_n(&from_vdso, __ATOMIC_RELAXED);
 	struct timespec ts;
 
-	if (!from_vdso || from_vdso(CLOCK_MONOTONIC, &ts) != 0)
+	if (stopped)
+		return 0;
+	if (!vdso || vdso(CLOCK_MONOTONIC, &ts) != 0)
 		return sys_clock_ns(CLOCK_MONOTONIC);
 	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
 }
@@ -69,7 +73,19 @@ void clock_start(void)
 {
 	find_vdso();
 	start_ns = clock_now_ns();
-	start_ticks = __builtin_ia32_rdtsc();
+	start_ticks = clock_ticks();
+}
+
+void clock_without_counter(void)
+{
+	__atomic_store_n(&clock_by_counter, false, __ATOMIC_RELAXED);
+	__atomic_store_n(&from_vdso, NULL, __ATOMIC_RELAXED);
+}
+
+void clock_stop_in_thread(void)
+{
+	stopped = true;
+	__atomic_store_n(&clock_by_counter, false, __ATOMIC_RELAXED);
 }
 
 static void choose(void)
@@ -93,9 +109,9 @@ struct clock_rate clock_rate_now(void)
 	if (!__atomic_load_n(&is_chosen, __ATOMIC_RELAXED))
 		choose();
 	r.now_ns = clock_now_ns();
-	if (clock_by_counter && r.now_ns > start_ns) {
+	if (r.now_ns > start_ns) {
 		r.ns = r.now_ns - start_ns;
-		r.ticks = __builtin_ia32_rdtsc() - start_ticks;
+		r.ticks = clock_by_counter ? __builtin_ia32_rdtsc() - start_ticks : r.ns;
 	}
 	return r;
 }

@@ -19,6 +19,14 @@ void clock_start(void);
  * Context: signal.  Allocates: no.  Locks: none. */
 uint64_t clock_now_ns(void);
 
+/* The counter is no longer to be read, here or anywhere (PR_SET_TSC): ns by system calls from now on.
+ * Context: wrapper.  Allocates: no.  Locks: none. */
+void clock_without_counter(void);
+
+/* Nor is the kernel to be asked by the calling thread: for it time stands still, at 0.  For other threads: as long as the vdso can.
+ * Context: wrapper.  Allocates: no.  Locks: none. */
+void clock_stop_in_thread(void);
+
 /*
  * Ticks: the cheapest clock for durations.  The processor's counter where the kernel keeps its own time by it, and so has found it
  * steady and the same on all processors: 8 ns, a pair of them 16 (the vdso: 39).  Else nanoseconds.
@@ -33,7 +41,7 @@ static inline uint64_t clock_ticks(void)
 /* How ticks and nanoseconds relate, now; error below 1e-4 of a duration, or 100 ns. */
 struct clock_rate {
 	uint64_t now_ns;    /* CLOCK_MONOTONIC */
-	uint64_t ns, ticks; /* as many ns are as many ticks */
+	uint64_t ns, ticks; /* as many ns are as many ticks; since the start */
 };
 
 /* Finds out at its first call which clock it is, by a file of /sys: what clock_ticks() said before that is of no use when

@@ -36,6 +36,11 @@ static void begin(uint64_t period_bytes)
 	heap_thread.left = period ? 0 : NEVER;
 }
 
+void heap_stop_in_thread(void)
+{
+	heap_thread.left = NEVER;
+}
+
 void heap_off(void)
 {
 	begin(0);
@@ -73,7 +78,7 @@ static void draw(struct heap_thread *t)
 		return;
 	}
 	if (!t->seed)
-		t->seed = __builtin_ia32_rdtsc() ^ (uint64_t)sys_gettid() << 32;
+		t->seed = clock_ticks() ^ (uint64_t)sys_gettid() << 32;
 	t->left = sampling_gap(&t->seed, period);
 }
 

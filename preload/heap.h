@@ -42,6 +42,10 @@ static inline bool heap_passes(size_t size)
 void heap_start(void);
 void heap_off(void);
 
+/* The calling thread is to record nothing any more.
+ * Context: wrapper.  Allocates: no.  Locks: none. */
+void heap_stop_in_thread(void);
+
 /* A comment for every file when allocations are not seen though they were asked for; else NULL.
  * Context: signal. */
 const char *heap_remark(void);

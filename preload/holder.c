@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "preload/holder.h"
 
+#include <dlfcn.h>
+#include <linux/futex.h>
+
 #include "core/sys.h"
 #include "preload/recorder.h"
 #include "preload/thread.h"
@@ -11,6 +14,19 @@ static __thread struct {
 	struct contention waiter;
 	const struct blocked *wait; /* whose it is; NULL: nobody's */
 } mine __attribute__((tls_model("initial-exec")));
+
+extern const struct holder_try __start_cprof_try[] __attribute__((visibility("hidden")));
+extern const struct holder_try __stop_cprof_try[] __attribute__((visibility("hidden")));
+
+void holder_start(void)
+{
+	struct dl_find_object lock, try;
+
+	for (const struct holder_try *t = __start_cprof_try; t < __stop_cprof_try; t++)
+		if (_dl_find_object(*t->lock, &lock) == 0 && _dl_find_object(*t->try, &try) == 0 &&
+		    lock.dlfo_link_map == try.dlfo_link_map)
+			*t->use = *t->try;
+}
 
 /* Of a wait that its thread has left without coming back to us, or that a handler has interrupted: it is no waiter from here on,
  * so that no release is charged for it, and its delay so far is nobody's. */
@@ -59,6 +75,14 @@ static int my_tid(void)
 	const struct thread *t = thread_self();
 
 	return t ? atomic_load_explicit(&t->tid, memory_order_relaxed) : sys_gettid();
+}
+
+bool holder_is_another(const pthread_mutex_t *mutex)
+{
+	/* As the kernel knows it, "The robust futex ABI" of its documentation. */
+	int tid = __atomic_load_n(&mutex->__data.__lock, __ATOMIC_RELAXED) & FUTEX_TID_MASK;
+
+	return tid && tid != my_tid();
 }
 
 void holder_release_mutex(const pthread_mutex_t *mutex, const void *entry)

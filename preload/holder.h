@@ -13,10 +13,24 @@
 #include "core/contention.h"
 #include "preload/blocked.h"
 
+/* By which function the real `lock` is tried, once both are known: *use, NULL before. */
+struct holder_try {
+	void **lock, **try, **use;
+};
+
+/* Sets *use of every row whose two functions are of one library.  Else it stays NULL, and nothing is tried: a library between
+ * us and libc that has only a function that locks, a checker of locks perhaps, must see every call.
+ * Context: own (start-up).  Allocates: no.  Locks: none. */
+void holder_start(void);
+
 /* Around the real call of a lock that was found busy.  errno is what the real call left.
  * Context: wrapper.  Allocates: store.  Locks: none. */
 void holder_wait_begin(struct blocked *b, const void *lock);
 void holder_wait_end(const struct blocked *b, enum wait_class class, const void *entry);
+
+/* Does another thread have this robust mutex?  Of one whose holder has died: no.
+ * Context: wrapper.  Allocates: no.  Locks: none. */
+bool holder_is_another(const pthread_mutex_t *mutex);
 
 /* A lock for which contention_maybe() is true is about to be released by the real function `entry`.
  * Context: wrapper.  Allocates: store.  Locks: none. */

@@ -18,6 +18,7 @@
 #include "preload/clock.h"
 #include "preload/heap.h"
 #include "preload/holder.h"
+#include "preload/holder.h"
 #include "preload/interpose.h"
 #include "preload/interval.h"
 #include "preload/mask.h"
@@ -310,6 +311,7 @@ static void start(const char *argv0, char *const *envp)
 		return;
 	alloc_resolve();
 	interpose_resolve();
+	holder_start();
 	heap_off(); /* until all is known */
 	blocked_start(false);
 	if (getauxval(AT_SECURE))
@@ -367,9 +369,29 @@ void host_thread_ended(void)
 	on_thread_end(t);
 }
 
+static __thread bool confined __attribute__((tls_model("initial-exec")));
+
+void host_confine(bool alone)
+{
+	struct thread *t = thread_self();
+	uint64_t mask;
+
+	if (host.on && host_is_here()) {
+		if (alone)
+			host_exit();
+		if (t)
+			sampler_thread_end(t);
+		signals_block(&mask);
+	}
+	blocked_stop_in_thread();
+	heap_stop_in_thread();
+	clock_stop_in_thread();
+	confined = true;
+}
+
 void host_exit(void)
 {
-	if (!host.on || !host_is_here())
+	if (confined || !host.on || !host_is_here())
 		return;
 	thread_busy_begin();
 	sampler_settle();

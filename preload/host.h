@@ -54,6 +54,12 @@ struct thread;
 void host_thread_began(struct thread *t);
 void host_thread_ended(void);
 
+/* Before the calling thread may make no system calls and read no clock (preload/wrap_prctl): it is not profiled any more.
+ * alone: it is the only thread, and the process has its last dump.  host_before_strict() is for a call of strict seccomp.
+ * Context: wrapper.  Allocates: as dumps.  Locks: none. */
+void host_confine(bool alone);
+void host_before_strict(void);
+
 /* At the end of the process, by whatever door: settles, writes the last window, removes the store.
  * Context: own.  Allocates: mmap.  Locks: none. */
 void host_exit(void);

@@ -6,6 +6,7 @@
 #include "preload/host.h"
 #include "preload/pending.h"
 #include "preload/recorder.h"
+#include "preload/signals.h"
 #include "preload/thread.h"
 
 #include "core/as_safe.h"
@@ -94,8 +95,14 @@ bool record_call(const struct record_sample *sample, uint64_t *ret_row)
 {
 	const struct thread *t = thread_self();
 	uintptr_t here = (uintptr_t)__builtin_frame_address(0);
+	uint64_t mask;
+	bool done;
 
 	if (t && here < t->stack.hi && here > t->stack.lo && here - t->stack.lo > ROOM_BYTES)
 		return add_deep(t, sample, ret_row);
-	return add_shallow(t, sample, ret_row);
+	/* Perhaps a handler's of 8 KiB, which has no room for a tick on top of this. */
+	signals_block(&mask);
+	done = add_shallow(t, sample, ret_row);
+	signals_restore(&mask);
+	return done;
 }

@@ -56,9 +56,10 @@ static inline void wait_open(struct wait *w, int nr)
 /* The same, and a wait begins. */
 static inline void wait_begin(struct wait *w, int nr)
 {
-	blocked_thread.now = &w->blocked;
 	wait_open(w, nr);
 	w->blocked.began = clock_ticks();
+	__asm__ volatile("" ::: "memory");
+	blocked_thread.now = &w->blocked;
 }
 
 /* A host that has jumped out of a wrapper leaves a scope whose frame is other code's by now. */

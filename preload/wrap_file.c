@@ -145,8 +145,17 @@ static void opened(const struct blocked *b, int fd, const void *entry)
 	blocked_look(ticks, waits ? WAIT_OPEN : WAIT_NO_CLASS, entry);
 }
 
+/* A tick in here is no part of a wait: that of a regular file is none, and only afterwards is it known which it was.  A
+ * directory is known before. */
+static inline void opening(struct blocked *b, int flags)
+{
+	blocked_begin(b);
+	if (!(flags & O_DIRECTORY))
+		blocked_drop();
+}
+
 /* Not variadic, as above. */
-#define INTERPOSE_OPEN(name, params, args)                                                         \
+#define INTERPOSE_OPEN(name, flags, params, args)                                                  \
 	INTERPOSE_ROW(name);                                                                       \
 	extern int every_##name params __asm__(#name);                                             \
 	EXPORT int every_##name params                                                             \
@@ -154,7 +163,7 @@ static void opened(const struct blocked *b, int fd, const void *entry)
 		struct blocked b;                                                                  \
 		int fd;                                                                            \
                                                                                                    \
-		blocked_begin(&b);                                                                 \
+		opening(&b, flags);                                                                \
 		fd = REAL(name) args;                                                              \
 		opened(&b, fd, (const void *)real_##name);                                         \
 		return fd;                                                                         \
@@ -165,18 +174,18 @@ extern int __open64_2(const char *path, int flags);
 extern int __openat_2(int dir, const char *path, int flags);
 extern int __openat64_2(int dir, const char *path, int flags);
 
-INTERPOSE_OPEN(open, (const char *path, int flags, mode_t mode), (path, flags, mode))
-INTERPOSE_OPEN(open64, (const char *path, int flags, mode_t mode), (path, flags, mode))
-INTERPOSE_OPEN(openat, (int dir, const char *path, int flags, mode_t mode),
+INTERPOSE_OPEN(open, flags, (const char *path, int flags, mode_t mode), (path, flags, mode))
+INTERPOSE_OPEN(open64, flags, (const char *path, int flags, mode_t mode), (path, flags, mode))
+INTERPOSE_OPEN(openat, flags, (int dir, const char *path, int flags, mode_t mode),
 	       (dir, path, flags, mode))
-INTERPOSE_OPEN(openat64, (int dir, const char *path, int flags, mode_t mode),
+INTERPOSE_OPEN(openat64, flags, (int dir, const char *path, int flags, mode_t mode),
 	       (dir, path, flags, mode))
-INTERPOSE_OPEN(creat, (const char *path, mode_t mode), (path, mode))
-INTERPOSE_OPEN(creat64, (const char *path, mode_t mode), (path, mode))
-INTERPOSE_OPEN(__open_2, (const char *path, int flags), (path, flags))
-INTERPOSE_OPEN(__open64_2, (const char *path, int flags), (path, flags))
-INTERPOSE_OPEN(__openat_2, (int dir, const char *path, int flags), (dir, path, flags))
-INTERPOSE_OPEN(__openat64_2, (int dir, const char *path, int flags), (dir, path, flags))
+INTERPOSE_OPEN(creat, 0, (const char *path, mode_t mode), (path, mode))
+INTERPOSE_OPEN(creat64, 0, (const char *path, mode_t mode), (path, mode))
+INTERPOSE_OPEN(__open_2, flags, (const char *path, int flags), (path, flags))
+INTERPOSE_OPEN(__open64_2, flags, (const char *path, int flags), (path, flags))
+INTERPOSE_OPEN(__openat_2, flags, (int dir, const char *path, int flags), (dir, path, flags))
+INTERPOSE_OPEN(__openat64_2, flags, (int dir, const char *path, int flags), (dir, path, flags))
 
 /* ---- message queues, random numbers ---- */
 

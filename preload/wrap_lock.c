@@ -20,6 +20,7 @@
 
 #define SHARED	    128 /* of __kind; between processes */
 #define INHERITING  32	/* of __kind: PTHREAD_PRIO_INHERIT */
+#define ROBUST	    16	/* of __kind */
 #define WEAK_SYMBOL __attribute__((weak))
 
 extern char __libc_single_threaded WEAK_SYMBOL; /* glibc 2.32 */
@@ -32,6 +33,18 @@ static inline bool is_alone(void)
 static inline bool is_alone_with(const pthread_mutex_t *mutex)
 {
 	return is_alone() && !(mutex->__data.__kind & SHARED);
+}
+
+/* pthread_mutex_trylock of a robust mutex that is not recoverable any more fails and yet keeps it (glibc 2.36), and all others
+ * wait for ever: robust ones are never tried, but looked at. */
+static inline bool is_robust(const pthread_mutex_t *mutex)
+{
+	return __builtin_expect(mutex->__data.__kind & ROBUST, 0);
+}
+
+static inline bool is_robust_and_free(const pthread_mutex_t *mutex)
+{
+	return is_robust(mutex) && !holder_is_another(mutex);
 }
 
 static inline bool is_valid(const struct timespec *until)
@@ -52,12 +65,20 @@ INTERPOSE_ROW(pthread_spin_trylock);
 INTERPOSE_ROW(mtx_trylock);
 INTERPOSE_ROW(sem_trywait);
 
+/* What a function is tried by: see holder_start().  aligned: or gcc leaves gaps between them. */
+#define TRY_ROW(name, try)                                                                         \
+	static __typeof__(try) *try_##name;                                                        \
+	__attribute__((section("cprof_try"), used,                                                 \
+		       aligned(8))) static const struct holder_try row_of_##name = {               \
+		(void **)&real_##name, (void **)&real_##try, (void **)&try_##name}
+
 /*
  * One row: try, then forward and time.  `direct`: the call is only passed on.  busy: what `try` says when somebody has it.  The wait is a
  * function apart, so that the common path needs no frame for it.
  */
-#define INTERPOSE_LOCK(name, class, lock, params, args, direct, try, busy)                         \
+#define INTERPOSE_LOCK(name, class, lock, params, args, direct, held, try, busy)                   \
 	INTERPOSE_ROW(name);                                                                       \
+	TRY_ROW(name, try);                                                                        \
 	static __attribute__((noinline)) int wait_##name params                                    \
 	{                                                                                          \
 		struct blocked b;                                                                  \
@@ -72,9 +93,11 @@ INTERPOSE_ROW(sem_trywait);
 	{                                                                                          \
 		int r;                                                                             \
                                                                                                    \
-		if (direct)                                                                        \
+		if (__builtin_expect(!try_##name, 0) || (direct))                                  \
 			return REAL(name) args;                                                    \
-		r = REAL(try)(lock);                                                               \
+		if (held)                                                                          \
+			return wait_##name args;                                                   \
+		r = try_##name(lock);                                                              \
 		return __builtin_expect(r != (busy), 1) ? r : wait_##name args;                    \
 	}
 
@@ -99,19 +122,22 @@ INTERPOSE_ROW(sem_trywait);
 /* ---- mutexes ---- */
 
 INTERPOSE_LOCK(pthread_mutex_lock, WAIT_MUTEX, mutex, (pthread_mutex_t * mutex), (mutex),
-	       is_alone_with(mutex), pthread_mutex_trylock, EBUSY)
+	       is_alone_with(mutex) || is_robust_and_free(mutex), is_robust(mutex),
+	       pthread_mutex_trylock, EBUSY)
 INTERPOSE_LOCK(pthread_mutex_timedlock, WAIT_MUTEX, mutex,
 	       (pthread_mutex_t * mutex, const struct timespec *until), (mutex, until),
-	       mutex->__data.__kind &INHERITING && !is_valid(until), pthread_mutex_trylock, EBUSY)
+	       (mutex->__data.__kind & INHERITING && !is_valid(until)) || is_robust_and_free(mutex),
+	       is_robust(mutex), pthread_mutex_trylock, EBUSY)
 INTERPOSE_LOCK(pthread_mutex_clocklock, WAIT_MUTEX, mutex,
 	       (pthread_mutex_t * mutex, clockid_t clock, const struct timespec *until),
-	       (mutex, clock, until), !is_known(clock) || mutex->__data.__kind & INHERITING,
-	       pthread_mutex_trylock, EBUSY)
-INTERPOSE_LOCK(mtx_lock, WAIT_MUTEX, mutex, (mtx_t * mutex), (mutex), is_alone(), mtx_trylock,
-	       thrd_busy)
+	       (mutex, clock, until),
+	       !is_known(clock) || mutex->__data.__kind & INHERITING || is_robust_and_free(mutex),
+	       is_robust(mutex), pthread_mutex_trylock, EBUSY)
+INTERPOSE_LOCK(mtx_lock, WAIT_MUTEX, mutex, (mtx_t * mutex), (mutex), is_alone(), false,
+	       mtx_trylock, thrd_busy)
 INTERPOSE_LOCK(mtx_timedlock, WAIT_MUTEX, mutex,
 	       (mtx_t *restrict mutex, const struct timespec *restrict until), (mutex, until),
-	       false, mtx_trylock, thrd_busy)
+	       false, false, mtx_trylock, thrd_busy)
 
 INTERPOSE_UNLOCK(pthread_mutex_unlock, mutex, (pthread_mutex_t * mutex), (mutex),
 		 holder_release_mutex(mutex, entry))
@@ -122,23 +148,23 @@ INTERPOSE_UNLOCK(mtx_unlock, mutex, (mtx_t * mutex), (mutex),
 /* ---- read-write locks ---- */
 
 INTERPOSE_LOCK(pthread_rwlock_rdlock, WAIT_RWLOCK, lock, (pthread_rwlock_t * lock), (lock), false,
-	       pthread_rwlock_tryrdlock, EBUSY)
+	       false, pthread_rwlock_tryrdlock, EBUSY)
 INTERPOSE_LOCK(pthread_rwlock_wrlock, WAIT_RWLOCK, lock, (pthread_rwlock_t * lock), (lock), false,
-	       pthread_rwlock_trywrlock, EBUSY)
+	       false, pthread_rwlock_trywrlock, EBUSY)
 INTERPOSE_LOCK(pthread_rwlock_timedrdlock, WAIT_RWLOCK, lock,
 	       (pthread_rwlock_t * lock, const struct timespec *until), (lock, until),
-	       !is_valid(until), pthread_rwlock_tryrdlock, EBUSY)
+	       !is_valid(until), false, pthread_rwlock_tryrdlock, EBUSY)
 INTERPOSE_LOCK(pthread_rwlock_timedwrlock, WAIT_RWLOCK, lock,
 	       (pthread_rwlock_t * lock, const struct timespec *until), (lock, until),
-	       !is_valid(until), pthread_rwlock_trywrlock, EBUSY)
+	       !is_valid(until), false, pthread_rwlock_trywrlock, EBUSY)
 INTERPOSE_LOCK(pthread_rwlock_clockrdlock, WAIT_RWLOCK, lock,
 	       (pthread_rwlock_t * lock, clockid_t clock, const struct timespec *until),
-	       (lock, clock, until), !is_known(clock) || !is_valid(until), pthread_rwlock_tryrdlock,
-	       EBUSY)
+	       (lock, clock, until), !is_known(clock) || !is_valid(until), false,
+	       pthread_rwlock_tryrdlock, EBUSY)
 INTERPOSE_LOCK(pthread_rwlock_clockwrlock, WAIT_RWLOCK, lock,
 	       (pthread_rwlock_t * lock, clockid_t clock, const struct timespec *until),
-	       (lock, clock, until), !is_known(clock) || !is_valid(until), pthread_rwlock_trywrlock,
-	       EBUSY)
+	       (lock, clock, until), !is_known(clock) || !is_valid(until), false,
+	       pthread_rwlock_trywrlock, EBUSY)
 
 INTERPOSE_UNLOCK(pthread_rwlock_unlock, lock, (pthread_rwlock_t * lock), (lock),
 		 holder_release(lock, WAIT_RWLOCK, entry))
@@ -146,7 +172,7 @@ INTERPOSE_UNLOCK(pthread_rwlock_unlock, lock, (pthread_rwlock_t * lock), (lock),
 /* ---- spin locks ---- */
 
 INTERPOSE_LOCK(pthread_spin_lock, WAIT_SPIN, lock, (pthread_spinlock_t * lock), (lock), false,
-	       pthread_spin_trylock, EBUSY)
+	       false, pthread_spin_trylock, EBUSY)
 
 INTERPOSE_UNLOCK(pthread_spin_unlock, lock, (pthread_spinlock_t * lock), (lock),
 		 holder_release((const void *)lock, WAIT_SPIN, entry))
@@ -156,6 +182,7 @@ INTERPOSE_UNLOCK(pthread_spin_unlock, lock, (pthread_spinlock_t * lock), (lock),
 /* As the real ones do, they look whether the thread is cancelled, whatever they find. */
 #define INTERPOSE_SEMAPHORE(name, params, args, direct)                                            \
 	INTERPOSE_ROW(name);                                                                       \
+	TRY_ROW(name, sem_trywait);                                                                \
 	static __attribute__((noinline)) int wait_##name params                                    \
 	{                                                                                          \
 		struct wait w;                                                                     \
@@ -171,10 +198,10 @@ INTERPOSE_UNLOCK(pthread_spin_unlock, lock, (pthread_spinlock_t * lock), (lock),
 	{                                                                                          \
 		const int error = errno;                                                           \
                                                                                                    \
-		if (direct)                                                                        \
+		if (__builtin_expect(!try_##name, 0) || (direct))                                  \
 			return REAL(name) args;                                                    \
 		pthread_testcancel();                                                              \
-		if (REAL(sem_trywait)(sem) == 0)                                                   \
+		if (try_##name(sem) == 0)                                                          \
 			return 0;                                                                  \
 		if (errno != EAGAIN)                                                               \
 			return -1;                                                                 \

@@ -102,7 +102,7 @@ static inline void line_end(const struct blocked *b, const FILE *stream, struct 
 	INTERPOSE(type, name, params)                                                              \
 	{                                                                                          \
 		struct buffer before;                                                              \
-		struct blocked b;                                                                  \
+		struct blocked_maybe b;                                                            \
 		type r;                                                                            \
                                                                                                    \
 		if (!is_file(stream))                                                              \
@@ -110,9 +110,9 @@ static inline void line_end(const struct blocked *b, const FILE *stream, struct 
 		before = buffer_of(stream);                                                        \
 		if (has_line(before, most, delimiter))                                             \
 			return REAL(name) args;                                                    \
-		blocked_begin(&b);                                                                 \
+		blocked_begin_maybe(&b, &stream->_IO_read_end);                                    \
 		r = REAL(name) args;                                                               \
-		line_end(&b, stream, before, length, (const void *)real_##name);                   \
+		line_end(&b.wait, stream, before, length, (const void *)real_##name);              \
 		return r;                                                                          \
 	}
 #define INTERPOSE_FGETS(name, params, args)                                                        \

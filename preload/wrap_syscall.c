@@ -6,12 +6,15 @@
  */
 #include <linux/futex.h>
 #include <linux/io_uring.h>
+#include <linux/seccomp.h>
 #include <poll.h>
 #include <sched.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "core/sys.h"
+#include "preload/host.h"
 #include "preload/interpose.h"
 #include "preload/socket.h"
 #include "preload/wait.h"
@@ -34,6 +37,8 @@ static const struct {
 	[SYS_setsockopt] = {OTHER, 0},
 	[SYS_unshare] = {OTHER, 0},
 	[SYS_setns] = {OTHER, 0},
+	[SYS_prctl] = {OTHER, 0},
+	[SYS_seccomp] = {OTHER, 0},
 
 	[SYS_poll] = {MS_2, WAIT_POLL},
 	[SYS_epoll_wait] = {MS_3, WAIT_POLL},
@@ -216,6 +221,10 @@ static __attribute__((noinline)) long known_syscall(long nr, long a, long b, lon
 		return unshare((int)a);
 	if (nr == SYS_setns)
 		return setns((int)a, (int)b);
+	if (nr == SYS_prctl)
+		return prctl((int)a, b, c, d, e);
+	if (nr == SYS_seccomp && a == SECCOMP_SET_MODE_STRICT && !b && !c)
+		host_before_strict();
 	if (how == TIMED)
 		return timed(nr, args);
 	if (how >= WAITS)

@@ -60,6 +60,54 @@ claim next_of_an_old_table "$(head -3 <<< "$said")" found poll old.so
 claim next_asks_for_all_behind_an_old_table "$(asked) asked" test "$(asked)" = "$(wc -w <<< "$NEXT_NAMES")"
 looks library "$P/so_next.so $LIB" /bin/true
 claim next_is_the_library "$(head -3 <<< "$said")" eval 'found read libcprof.so && found malloc libcprof.so'
+
+# A checker of locks that has no function that tries: it must see every call, and the calls are those of a program with threads.
+cat > "$scratch/checker.c" << 'SOURCE'
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <pthread.h>
+#include <semaphore.h>
+#include <unistd.h>
+static __thread int held;
+int pthread_mutex_lock(pthread_mutex_t *m)
+{
+	int r = ((int (*)(pthread_mutex_t *))dlsym(RTLD_NEXT, "pthread_mutex_lock"))(m);
+	held += !r;
+	return r;
+}
+int pthread_mutex_unlock(pthread_mutex_t *m)
+{
+	if (--held < 0)
+		write(2, "unlocked without lock\n", 22);
+	return ((int (*)(pthread_mutex_t *))dlsym(RTLD_NEXT, "pthread_mutex_unlock"))(m);
+}
+int sem_wait(sem_t *s) { write(2, "sem_wait\n", 9); return ((int (*)(sem_t *))dlsym(RTLD_NEXT, "sem_wait"))(s); }
+SOURCE
+cat > "$scratch/checked.c" << 'SOURCE'
+#include <pthread.h>
+#include <semaphore.h>
+static pthread_mutex_t m = PTHREAD_MUTEX_INITIALIZER;
+static void *run(void *unused)
+{
+	for (int i = 0; i < 1000; i++)
+		pthread_mutex_lock(&m), pthread_mutex_unlock(&m);
+	return unused;
+}
+int main(void)
+{
+	pthread_t t;
+	sem_t s;
+	sem_init(&s, 0, 1);
+	pthread_create(&t, 0, run, 0);
+	run(0);
+	pthread_join(t, 0);
+	return sem_wait(&s);
+}
+SOURCE
+object checker.so < "$scratch/checker.c"
+gcc -O2 -o "$scratch/checked" "$scratch/checked.c" || echo "not ok next_build_checked: $?"
+said=$(LD_PRELOAD="$LIB $scratch/checker.so" "$scratch/checked" 2>&1)
+claim next_checker_of_locks_sees_all "status $?, $(head -3 <<< "$said")" test "$?:$said" = 0:sem_wait
 looks in_python "$LIB $P/so_next.so" python3 -c ''
 looks in_many_libraries "$P/so_next.so $scratch/behind.so" node --version
 finish

@@ -17,5 +17,8 @@ done
 claim waited_files_ends_as_without_us "status $code, $(head -3 "$scratch/err")" test $code = 0 -a ! -s "$scratch/err"
 cat "$scratch/claims"
 grep -q '^not ok' "$scratch/claims" && failed=1
+# ---- what a program has jumped out of, with the stack gone ----
+said=$(CPROF_FOLLOW_FORK=no LD_LIBRARY_PATH=$scratch LD_PRELOAD=$LIB "$B/programs/abandoned" 2>&1)
+claim waited_on_a_stack_that_is_gone "status $?, $said" test "$?:$said" = 0:done
 claim waited_files_has_all "$(wc -l < "$scratch/claims") cases" test "$(grep -c '^ok' "$scratch/claims")" = 64
 finish

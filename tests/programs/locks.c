@@ -172,6 +172,8 @@ static void one_mutex(int t, int kind, int state, int which, int time)
 	r = call(which, &until);
 	printf(" %d errno %d", r, errno);
 	rest(r == EOWNERDEAD);
+	if (state == LOST) /* nobody has it: it is not kept either */
+		printf(" again %d", pthread_mutex_trylock(mutex));
 	if (state == OTHERS) {
 		sem_post(&give_back);
 		pthread_join(thread, NULL);
