@@ -36,7 +36,7 @@ from peers import Failed, Run
 ROUNDS = int(os.environ.get("BENCH_ROUNDS", "25"))
 PASSES = int(os.environ.get("BENCH_PASSES", "5"))
 SLICE_NS = int(float(os.environ.get("BENCH_SLICE_MS", "40")) * 1e6)
-WARM = int(os.environ.get("BENCH_WARM", "25"))  # slices before the first that counts: a service is older than a second
+WARM = int(os.environ.get("BENCH_WARM", "1"))  # slices before the first that counts
 SERVED, DRIVER = 0, 1  # CPUs
 PATIENCE = 30  # seconds for one slice
 LOOKED_INTO = 3  # the last rounds, whose profiles are written and read
