@@ -89,12 +89,18 @@ INTERPOSE_ROW(sem_trywait);
 		holder_wait_end(&b, class, (const void *)real_##name);                             \
 		return r;                                                                          \
 	}                                                                                          \
+	static __attribute__((noinline)) int pass_##name params                                    \
+	{                                                                                          \
+		return REAL(name) args;                                                            \
+	}                                                                                          \
 	EXPORT int name params                                                                     \
 	{                                                                                          \
 		int r;                                                                             \
                                                                                                    \
-		if (__builtin_expect(!try_##name, 0) || (direct))                                  \
-			return REAL(name) args;                                                    \
+		if (__builtin_expect(!try_##name, 0))                                              \
+			return pass_##name args;                                                   \
+		if (direct)                                                                        \
+			return real_##name args; /* known when the other is */                     \
 		if (held)                                                                          \
 			return wait_##name args;                                                   \
 		r = try_##name(lock);                                                              \
