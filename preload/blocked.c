@@ -68,15 +68,17 @@ bool blocked_is_under_way(uintptr_t sp)
 	return check == BLOCKED_CHECK || check == WAIT_CHECK;
 }
 
-static const uint8_t kind_of[WAIT_CLASS_COUNT] = {
-#define X(id, name, kind) [id] = (kind),
-	STORE_WAIT_CLASSES(X)
-#undef X
-};
+/* Threads by the hundred that wake up all the time, to do little, have nearly all their waits here; only wall shows them, unless
+ * the program's owner wants them in block. */
+#define IDLE_FACTOR 10u
 
-static uint64_t threshold_ns(void)
+static uint64_t threshold_ns(const struct stretch *line)
 {
-	return host.settings.block_threshold ? host.settings.block_threshold : DEFAULT_R;
+	uint64_t ns = host.settings.block_threshold ? host.settings.block_threshold : DEFAULT_R;
+
+	return line == &blocked_thread.idle && ns > 1 && !host.settings.block_idle
+		       ? ns * IDLE_FACTOR
+		       : ns;
 }
 
 /* What it stands for, in ns; false when it is not recorded.  Each line is in ticks, because nearly all that is done with it
@@ -84,7 +86,7 @@ static uint64_t threshold_ns(void)
 static bool is_sample(struct stretch *line, const struct clock_rate *rate, uint64_t ticks,
 		      struct stretch_weight *ret_weight)
 {
-	uint64_t threshold = clock_to_ticks(rate, threshold_ns());
+	uint64_t threshold = clock_to_ticks(rate, threshold_ns(line));
 
 	if (!line->end) {
 		line->seed = clock_ticks() ^ (uint64_t)sys_gettid() << 32 ^ (uintptr_t)line;
@@ -92,7 +94,7 @@ static bool is_sample(struct stretch *line, const struct clock_rate *rate, uint6
 			ticks = 0;
 	}
 	/* Two processors may differ a little; or it began by another clock, and no wait is older than its process. */
-	if ((int64_t)ticks < 0 || (line == &blocked_thread.waits && ticks > rate->ticks))
+	if ((int64_t)ticks < 0 || (line != &blocked_thread.charges && ticks > rate->ticks))
 		ticks = 0;
 	if (!stretch_pass(line, ticks, threshold ? threshold : 1, ret_weight))
 		return false;
@@ -128,18 +130,18 @@ static __attribute__((noinline)) void record(enum store_kind kind, enum wait_cla
 
 void blocked_look(uint64_t ticks, enum wait_class class, const void *entry)
 {
-	struct blocked_thread *t = &blocked_thread;
+	struct stretch *line = blocked_line(class);
 	struct clock_rate rate;
 	struct stretch_weight weight;
 
 	if (state != ON || !host.settings.block_threshold) {
-		t->waits.left = state == NOT_YET ? 0 : NEVER;
+		line->left = state == NOT_YET ? 0 : NEVER;
 		return;
 	}
 	rate = clock_rate_now();
-	if (is_sample(&t->waits, &rate, ticks, &weight) && class != WAIT_NO_CLASS && record_is_on())
-		record(kind_of[class], class, entry, &weight, rate.now_ns,
-		       blocked_inside((uintptr_t)__builtin_frame_address(0)));
+	if (is_sample(line, &rate, ticks, &weight) && class != WAIT_NO_CLASS && record_is_on())
+		record(blocked_is_idle(class) ? KIND_IDLE : KIND_BLOCK, class, entry, &weight,
+		       rate.now_ns, blocked_inside((uintptr_t)__builtin_frame_address(0)));
 }
 
 void blocked_charge(uint64_t ticks, enum wait_class class, const void *entry)
@@ -167,13 +169,14 @@ void blocked_charge(uint64_t ticks, enum wait_class class, const void *entry)
 
 void blocked_stop_in_thread(void)
 {
-	blocked_thread.waits.left = blocked_thread.charges.left = NEVER;
+	blocked_thread.waits.left = blocked_thread.idle.left = blocked_thread.charges.left = NEVER;
 }
 
 void blocked_after_fork(void)
 {
 	/* Random numbers of its own, as the heap's. */
-	blocked_thread.waits = blocked_thread.charges = (struct stretch){.left = 0};
+	blocked_thread.waits = blocked_thread.idle = blocked_thread.charges =
+		(struct stretch){.left = 0};
 	if (!host.on)
 		state = OFF;
 }

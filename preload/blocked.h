@@ -47,6 +47,8 @@ struct blocked_thread {
 	struct wait_scope scope;
 	struct stretch waits; /* in ticks; left is 0 at first, so that its first wait comes by */
 	/* From here on not of that line. */
+	struct stretch
+		idle; /* the same for waits of an idle class, with a threshold of their own */
 	struct stretch charges; /* to this thread as a holder */
 } __attribute__((aligned(64)));
 extern __thread struct blocked_thread blocked_thread
@@ -79,19 +81,39 @@ static inline void blocked_begin_maybe(struct blocked_maybe *m, char *const *wat
 	blocked_thread.now = &m->wait;
 }
 
-/* A wait of so many ticks, at least as long as blocked_thread.waits.left.  WAIT_NO_CLASS: it was none after all, and only
+/* Folds to a constant where the class is one. */
+static inline bool blocked_is_idle(enum wait_class class)
+{
+	switch (class) {
+#define X(id, name, kind)                                                                          \
+	case id:                                                                                   \
+		return (kind) == KIND_IDLE;
+		STORE_WAIT_CLASSES(X)
+#undef X
+	default:
+		return false;
+	}
+}
+
+static inline struct stretch *blocked_line(enum wait_class class)
+{
+	return blocked_is_idle(class) ? &blocked_thread.idle : &blocked_thread.waits;
+}
+
+/* A wait of so many ticks, at least as long as what is left of its line.  WAIT_NO_CLASS: it was none after all, and only
  * takes its place on the line.
  * Context: wrapper.  Allocates: store.  Locks: none. */
 void blocked_look(uint64_t ticks, enum wait_class class, const void *entry);
 
 /* Ends a wait: true when that is all, else it was so many ticks, for blocked_look(). */
-static inline bool blocked_passes(const struct blocked *b, uint64_t now, uint64_t *ret_ticks)
+static inline bool blocked_passes(struct stretch *line, const struct blocked *b, uint64_t now,
+				  uint64_t *ret_ticks)
 {
 	*ret_ticks = now - b->began;
 	blocked_thread.now = NULL;
-	if (__builtin_expect((int64_t)*ret_ticks >= blocked_thread.waits.left, 0))
+	if (__builtin_expect((int64_t)*ret_ticks >= line->left, 0))
 		return false;
-	blocked_thread.waits.left -= (int64_t)*ret_ticks;
+	line->left -= (int64_t)*ret_ticks;
 	return true;
 }
 
@@ -102,7 +124,7 @@ static inline bool blocked_passes(const struct blocked *b, uint64_t now, uint64_
 	do {                                                                                       \
 		uint64_t blocked_ticks;                                                            \
                                                                                                    \
-		if (!blocked_passes(b, now, &blocked_ticks))                                       \
+		if (!blocked_passes(blocked_line(class), b, now, &blocked_ticks))                  \
 			blocked_look(blocked_ticks, class, entry);                                 \
 	} while (0)
 #define blocked_end(b, class, entry) blocked_end_at(b, clock_ticks(), class, entry)

@@ -139,7 +139,7 @@ static void opened(const struct blocked *b, int fd, const void *entry)
 	uint64_t ticks;
 	bool waits;
 
-	if (blocked_passes(b, clock_ticks(), &ticks))
+	if (blocked_passes(blocked_line(WAIT_OPEN), b, clock_ticks(), &ticks))
 		return;
 	waits = fd < 0 ? errno == EINTR : sys_fstat(fd, &st) == 0 && !S_ISREG(st.st_mode);
 	blocked_look(ticks, waits ? WAIT_OPEN : WAIT_NO_CLASS, entry);

@@ -26,7 +26,7 @@ claim waited_on_a_narrow_stack "status $?, $said" test "$?:$said" = 0:done
 
 # ---- what was no wait after all is CPU time in wall ----
 fresh unwaited
-LD_PRELOAD=$LIB "$B/programs/unwaited"
+CPROF_BLOCK_IDLE=yes LD_PRELOAD=$LIB "$B/programs/unwaited"
 cpu=$($PROFILE total "$out"/unwaited.*.cpu.1.pb.gz) wall=$($PROFILE total "$out"/unwaited.*.wall.1.pb.gz)
 claim waited_no_wait_is_cpu_in_wall "$wall ns of $cpu" test "$wall" -ge $((cpu * 8 / 10)) -a "$cpu" -gt 500000000
 
