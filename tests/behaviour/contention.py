@@ -42,14 +42,15 @@ def main():
             total[kind, label.get("class")] += ns
     for (kind, leaf, caller), (count, ns) in sorted(want.items()):
         has, had = got.get((kind, leaf, caller), (0, 0))
-        claim(has == count and abs(had - ns) <= max(0.03 * ns, 300000), "%s_%s_%s" % (kind, caller, leaf),
+        claim(count in (has, -1) and abs(had - ns) <= max(0.03 * ns, 300000), "%s_%s_%s" % (kind, caller, leaf),
               "%d contentions of %.3f ms, wanted %d of %.3f" % (has, had / 1e6, count, ns / 1e6))
-    # What is charged to others than the guilty: the waiters' own short turns.
+    # What is charged to others than the guilty is the waiters' own turns: short ones, where none of them had to wait for a processor.
     for caller in ("one", "three", "eight", "timed", "clocked", "c11_plain", "c11_timed", "readers", "writers"):
         guilty = sum(v[1] for (k, _, c), v in got.items() if k == "mutex" and c == caller + "_holds")
         others = sum(v[1] for (k, _, c), v in got.items() if k == "mutex" and c == caller + "_waits")
-        claim(guilty >= 0.97 * (guilty + others) > 0, "mutex_%s_is_the_holder_s" % caller,
-              "%.3f ms are its own, %.3f the waiters'" % (guilty / 1e6, others / 1e6))
+        turns = sum(v[1] for (k, _, c), v in want.items() if k == "mutex" and c == caller + "_waits")
+        claim(guilty > 0 and others <= max(0.03 * (guilty + others), turns + 300000), "mutex_%s_is_the_holder_s" % caller,
+              "%.3f ms are its own, %.3f the waiters', whose turns took %.3f" % (guilty / 1e6, others / 1e6, turns / 1e6))
     for caller in ("recursive_inner", "outlasts", "ghost_releases"):
         charged = sum(v[1] for (k, _, c), v in got.items() if k == "mutex" and c == caller)
         claim(charged == 0, "mutex_%s_is_not_charged" % caller, "%.3f ms" % (charged / 1e6))

@@ -263,7 +263,8 @@ wait $pid
 code=$?
 read -r most kept seen newest < "$scratch/watched"
 claim budget_of_8_processes_costs_the_host_nothing "exit $code, $(cat "$scratch/err")" test "$code$(cat "$scratch/err")" = 7
-below budget_of_8_processes_at_any_time "$most" 28
+# Each of the nine may have written the three files of a dump, and not yet removed older ones.
+below budget_of_8_processes_at_any_time "$most" 47
 claim budget_of_8_processes_at_the_end "$kept files" test "$kept" = 20
 claim budget_removed_some "$seen files seen" test "$seen" -gt 20
 claim budget_keeps_the_newest "$(cat "$scratch/watched")" test "$newest" = 1

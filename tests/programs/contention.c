@@ -11,6 +11,7 @@
 #include <setjmp.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/syscall.h>
@@ -68,7 +69,7 @@ static void must(int r)
 /* ---- a holder, and n waiters that begin while it holds (examples 1, 2, 4) ---- */
 
 static atomic_int held, coming;
-static atomic_long began[WAIT_N], ended[WAIT_N];
+static atomic_long began[WAIT_N], ended[WAIT_N], left[WAIT_N];
 
 static void meet(int n)
 {
@@ -77,14 +78,35 @@ static void meet(int n)
 	sleep_ms(HELD);
 }
 
+/* What is charged to waiters that have had the lock one after the other, from the first release on: what those that are still
+ * to come waited since the release before. */
+static void expect_turns(const char *leaf, const char *caller, int n, long release)
+{
+	long charged = 0;
+
+	for (int turn = 0; turn < n; turn++) {
+		int next = -1;
+
+		for (int i = 0; i < n; i++)
+			if (left[i] > release && (next < 0 || left[i] < left[next]))
+				next = i;
+		if (next < 0)
+			return;
+		charged += (n - 1 - turn) * (left[next] - release);
+		release = left[next];
+	}
+	expect("mutex", leaf, caller, -1, charged);
+}
+
 static void begin_run(void)
 {
 	atomic_store(&held, 0);
 	atomic_store(&coming, 0);
 }
 
-#define SCENARIO(name, type, object, hold, release, leaf_release, wait, leave, leaf_wait)          \
-	static __attribute__((noinline)) void name##_holds(int n)                                  \
+#define SCENARIO(name, exclusive, type, object, hold, release, leaf_release, wait, leave,          \
+		 leaf_wait)                                                                        \
+	static __attribute__((noinline)) long name##_holds(int n)                                  \
 	{                                                                                          \
 		long charged = 0, at;                                                              \
                                                                                                    \
@@ -96,6 +118,7 @@ static void begin_run(void)
 		for (int i = 0; i < n; i++)                                                        \
 			charged += at - began[i];                                                  \
 		expect("mutex", leaf_release, #name "_holds", 1, charged);                         \
+		return at;                                                                         \
 	}                                                                                          \
 	static __attribute__((noinline)) void *name##_waits(void *number)                          \
 	{                                                                                          \
@@ -108,6 +131,7 @@ static void begin_run(void)
 		atomic_fetch_add(&coming, 1);                                                      \
 		must(wait);                                                                        \
 		ended[i] = now();                                                                  \
+		left[i] = now();                                                                   \
 		must(leave(o));                                                                    \
 		expect("block", leaf_wait, #name "_waits", 1, ended[i] - began[i]);                \
 		return NULL;                                                                       \
@@ -119,9 +143,11 @@ static void begin_run(void)
 		begin_run();                                                                       \
 		for (long i = 0; i < n; i++)                                                       \
 			must(pthread_create(&thread[i], NULL, name##_waits, (void *)i));           \
-		name##_holds(n);                                                                   \
+		long at = name##_holds(n);                                                         \
 		for (int i = 0; i < n; i++)                                                        \
 			must(pthread_join(thread[i], NULL));                                       \
+		if (exclusive)                                                                     \
+			expect_turns(leaf_release, #name "_waits", n, at);                         \
 	}
 
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
@@ -136,43 +162,45 @@ static mtx_t c11;
 		in_ms(clock, 5000)                                                                 \
 	}
 
-SCENARIO(one, pthread_mutex_t, &mutex, pthread_mutex_lock, pthread_mutex_unlock,
+SCENARIO(one, true, pthread_mutex_t, &mutex, pthread_mutex_lock, pthread_mutex_unlock,
 	 "pthread_mutex_unlock", pthread_mutex_lock(o), pthread_mutex_unlock, "pthread_mutex_lock")
-SCENARIO(three, pthread_mutex_t, &mutex, pthread_mutex_lock, pthread_mutex_unlock,
+SCENARIO(three, true, pthread_mutex_t, &mutex, pthread_mutex_lock, pthread_mutex_unlock,
 	 "pthread_mutex_unlock", pthread_mutex_lock(o), pthread_mutex_unlock, "pthread_mutex_lock")
-SCENARIO(eight, pthread_mutex_t, &mutex, pthread_mutex_lock, pthread_mutex_unlock,
+SCENARIO(eight, true, pthread_mutex_t, &mutex, pthread_mutex_lock, pthread_mutex_unlock,
 	 "pthread_mutex_unlock", pthread_mutex_lock(o), pthread_mutex_unlock, "pthread_mutex_lock")
-SCENARIO(timed, pthread_mutex_t, &mutex, pthread_mutex_lock, pthread_mutex_unlock,
+SCENARIO(timed, true, pthread_mutex_t, &mutex, pthread_mutex_lock, pthread_mutex_unlock,
 	 "pthread_mutex_unlock", pthread_mutex_timedlock(o, SOON(CLOCK_REALTIME)),
 	 pthread_mutex_unlock, "pthread_mutex_timedlock")
-SCENARIO(clocked, pthread_mutex_t, &adaptive, pthread_mutex_lock, pthread_mutex_unlock,
+SCENARIO(clocked, true, pthread_mutex_t, &adaptive, pthread_mutex_lock, pthread_mutex_unlock,
 	 "pthread_mutex_unlock", pthread_mutex_clocklock(o, CLOCK_MONOTONIC, SOON(CLOCK_MONOTONIC)),
 	 pthread_mutex_unlock, "pthread_mutex_clocklock")
-SCENARIO(c11_plain, mtx_t, &c11, mtx_lock, mtx_unlock, "mtx_unlock", mtx_lock(o), mtx_unlock,
+SCENARIO(c11_plain, true, mtx_t, &c11, mtx_lock, mtx_unlock, "mtx_unlock", mtx_lock(o), mtx_unlock,
 	 "mtx_lock")
-SCENARIO(c11_timed, mtx_t, &c11, mtx_lock, mtx_unlock, "mtx_unlock",
+SCENARIO(c11_timed, true, mtx_t, &c11, mtx_lock, mtx_unlock, "mtx_unlock",
 	 mtx_timedlock(o, SOON(CLOCK_REALTIME)), mtx_unlock, "mtx_timedlock")
-SCENARIO(readers, pthread_rwlock_t, &rwlock, pthread_rwlock_wrlock, pthread_rwlock_unlock,
+SCENARIO(readers, false, pthread_rwlock_t, &rwlock, pthread_rwlock_wrlock, pthread_rwlock_unlock,
 	 "pthread_rwlock_unlock", pthread_rwlock_rdlock(o), pthread_rwlock_unlock,
 	 "pthread_rwlock_rdlock")
-SCENARIO(readers_timed, pthread_rwlock_t, &rwlock, pthread_rwlock_wrlock, pthread_rwlock_unlock,
-	 "pthread_rwlock_unlock", pthread_rwlock_timedrdlock(o, SOON(CLOCK_REALTIME)),
-	 pthread_rwlock_unlock, "pthread_rwlock_timedrdlock")
-SCENARIO(readers_clocked, pthread_rwlock_t, &rwlock, pthread_rwlock_wrlock, pthread_rwlock_unlock,
-	 "pthread_rwlock_unlock",
+SCENARIO(readers_timed, false, pthread_rwlock_t, &rwlock, pthread_rwlock_wrlock,
+	 pthread_rwlock_unlock, "pthread_rwlock_unlock",
+	 pthread_rwlock_timedrdlock(o, SOON(CLOCK_REALTIME)), pthread_rwlock_unlock,
+	 "pthread_rwlock_timedrdlock")
+SCENARIO(readers_clocked, false, pthread_rwlock_t, &rwlock, pthread_rwlock_wrlock,
+	 pthread_rwlock_unlock, "pthread_rwlock_unlock",
 	 pthread_rwlock_clockrdlock(o, CLOCK_MONOTONIC, SOON(CLOCK_MONOTONIC)),
 	 pthread_rwlock_unlock, "pthread_rwlock_clockrdlock")
-SCENARIO(writers, pthread_rwlock_t, &rwlock, pthread_rwlock_rdlock, pthread_rwlock_unlock,
+SCENARIO(writers, true, pthread_rwlock_t, &rwlock, pthread_rwlock_rdlock, pthread_rwlock_unlock,
 	 "pthread_rwlock_unlock", pthread_rwlock_wrlock(o), pthread_rwlock_unlock,
 	 "pthread_rwlock_wrlock")
-SCENARIO(writers_timed, pthread_rwlock_t, &rwlock, pthread_rwlock_rdlock, pthread_rwlock_unlock,
-	 "pthread_rwlock_unlock", pthread_rwlock_timedwrlock(o, SOON(CLOCK_REALTIME)),
-	 pthread_rwlock_unlock, "pthread_rwlock_timedwrlock")
-SCENARIO(writers_clocked, pthread_rwlock_t, &rwlock, pthread_rwlock_rdlock, pthread_rwlock_unlock,
-	 "pthread_rwlock_unlock",
+SCENARIO(writers_timed, true, pthread_rwlock_t, &rwlock, pthread_rwlock_rdlock,
+	 pthread_rwlock_unlock, "pthread_rwlock_unlock",
+	 pthread_rwlock_timedwrlock(o, SOON(CLOCK_REALTIME)), pthread_rwlock_unlock,
+	 "pthread_rwlock_timedwrlock")
+SCENARIO(writers_clocked, true, pthread_rwlock_t, &rwlock, pthread_rwlock_rdlock,
+	 pthread_rwlock_unlock, "pthread_rwlock_unlock",
 	 pthread_rwlock_clockwrlock(o, CLOCK_MONOTONIC, SOON(CLOCK_MONOTONIC)),
 	 pthread_rwlock_unlock, "pthread_rwlock_clockwrlock")
-SCENARIO(spinning, pthread_spinlock_t, &spin, pthread_spin_lock, pthread_spin_unlock,
+SCENARIO(spinning, true, pthread_spinlock_t, &spin, pthread_spin_lock, pthread_spin_unlock,
 	 "pthread_spin_unlock", pthread_spin_lock(o), pthread_spin_unlock, "pthread_spin_lock")
 
 /* ---- 3: the second holder is charged for what the third thread waits from then on ---- */
