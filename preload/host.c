@@ -18,7 +18,6 @@
 #include "preload/clock.h"
 #include "preload/heap.h"
 #include "preload/holder.h"
-#include "preload/holder.h"
 #include "preload/interpose.h"
 #include "preload/interval.h"
 #include "preload/mask.h"
@@ -340,10 +339,10 @@ static void start(const char *argv0, char *const *envp)
 	host.on = true;
 	sampler_init(host.settings.cpu_hz);
 	signals_init(host.settings.output_signal);
-	begin_main_thread();
 	heap_start();
 	blocked_start(true);
 	interval_start();
+	begin_main_thread(); /* last: its time is the host's from here on */
 }
 
 void host_start(void)

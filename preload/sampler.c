@@ -348,16 +348,29 @@ static void record(struct thread *t, unsigned ticks, const void *context)
 	store_cost(s, to - from, to);
 }
 
+/* A tick that comes late stands for many, and meanwhile a dump may have told of what the thread had used. */
+static unsigned not_told_yet(const struct thread *t, unsigned ticks)
+{
+	int64_t left = (int64_t)(sys_clock_ns(CLOCK_THREAD_CPUTIME_ID) -
+				 atomic_load_explicit(&t->attributed_ns, memory_order_relaxed));
+	uint64_t periods = left > 0 ? ((uint64_t)left + period_ns - 1) / period_ns : 0;
+
+	return periods < ticks ? (unsigned)periods : ticks;
+}
+
 bool sampler_tick(const siginfo_t *info, const void *context)
 {
 	struct thread *t = thread_self();
 	unsigned ticks = 1;
 
-	if (info->si_code == SI_TIMER && info->si_value.sival_ptr == &cookie)
-		ticks += info->si_overrun > 0 ? (unsigned)info->si_overrun : 0;
-	else if (info->si_code != SI_KERNEL || !sampler_is_fallback())
+	if (info->si_code == SI_TIMER && info->si_value.sival_ptr == &cookie) {
+		if (info->si_overrun > 0)
+			ticks += (unsigned)info->si_overrun;
+		if (ticks > 1 && t)
+			ticks = not_told_yet(t, ticks);
+	} else if (info->si_code != SI_KERNEL || !sampler_is_fallback())
 		return false;
-	if (t)
+	if (t && ticks)
 		record(t, ticks, context);
 	/* ITIMER_PROF stands for all threads: one that has a timer too would be sampled twice. */
 	if (t && sampler_is_fallback())

@@ -117,6 +117,9 @@ for _ in 1 2 3 4; do
 done
 near late_fallback_counts_once "$($PROFILE total $(files))" "$(cat "$scratch/ns")" 20
 claim late_fallback_is_said_once "$(cat "$scratch/err")" test "$(wc -l < "$scratch/err")" = 1
+fresh late_tick
+under "$A" late_tick > "$scratch/ns"
+near late_tick_tells_nothing_twice "$($PROFILE total $(files))" "$(cat "$scratch/ns")" 8
 fresh atfork
 LD_PRELOAD="$LIB $P/so_atfork.so" "$A" forked > "$scratch/ns"
 near fork_handlers_of_others_add_no_timer "$($PROFILE total $(files))" "$(cat "$scratch/ns")" 10

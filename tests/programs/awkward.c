@@ -9,6 +9,7 @@
 #include <linux/seccomp.h>
 #include <pthread.h>
 #include <sched.h>
+#include <semaphore.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stddef.h>
@@ -291,6 +292,37 @@ static void late_fallback(void)
 	print_cpu();
 }
 
+static sem_t worked, told;
+
+/* Raw: our signals are blocked too. */
+static void *late_thread(void *unused)
+{
+	uint64_t prof = UINT64_C(1) << (SIGPROF - 1);
+
+	syscall(SYS_rt_sigprocmask, SIG_BLOCK, &prof, NULL, sizeof prof);
+	burn(300);
+	sem_post(&worked);
+	sem_wait(&told);
+	syscall(SYS_rt_sigprocmask, SIG_UNBLOCK, &prof, NULL, sizeof prof);
+	return unused;
+}
+
+/* A tick that stands for 300 ms comes when an exec, which fails, has told of them already.  Prints the CPU
+ * time of the process. */
+static void late_tick(void)
+{
+	pthread_t thread;
+
+	sem_init(&worked, 0, 0);
+	sem_init(&told, 0, 0);
+	pthread_create(&thread, NULL, late_thread, NULL);
+	sem_wait(&worked);
+	execl("/nonexistent", "nonexistent", (char *)NULL);
+	sem_post(&told);
+	pthread_join(thread, NULL);
+	print_cpu();
+}
+
 static jmp_buf jump;
 
 static void leave(int signo)
@@ -503,6 +535,8 @@ int main(int argc, char **argv)
 		failed_exec();
 	else if (!strcmp(mode, "late_fallback"))
 		late_fallback();
+	else if (!strcmp(mode, "late_tick"))
+		late_tick();
 	else if (!strcmp(mode, "jump_out"))
 		jump_out();
 	else if (!strcmp(mode, "sig_err"))

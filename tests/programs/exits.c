@@ -26,7 +26,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "tests/programs/work.h"
+#include "tests/programs/tick.h"
 
 /* Without the library the dump signal would end us. */
 static void keep_dump_signal(void)
@@ -151,34 +151,6 @@ static void start_busy(int n)
 		pthread_create(&thread, &attr, busy_thread, NULL);
 }
 
-static volatile sig_atomic_t ticked;
-
-static void on_tick(int signo)
-{
-	(void)signo;
-	ticked = 1;
-}
-
-/*
- * Works on until the kernel has looked at the CPU timers of this thread, ours among them.  It does
- * so on its tick only, and on a busy machine a thread may use a third of a second between two that
- * find it running; who is killed then leaves a store that knows nothing of it.
- */
-static void work_until_tick(void)
-{
-	struct sigevent event = {.sigev_notify = SIGEV_THREAD_ID, .sigev_signo = SIGALRM};
-	struct itimerspec soon = {.it_value = {0, 1}};
-	timer_t timer;
-
-	event._sigev_un._tid = (pid_t)syscall(SYS_gettid);
-	signal(SIGALRM, on_tick);
-	if (timer_create(CLOCK_THREAD_CPUTIME_ID, &event, &timer) < 0)
-		exit(2);
-	timer_settime(timer, 0, &soon, NULL);
-	while (!ticked)
-		sink = sink + 1;
-}
-
 static bool is_killed_by(const char *kind)
 {
 	static const char *const kinds[] = {"abort", "segv", "term", "kill", "exit_group"};
@@ -228,7 +200,8 @@ static void end_by(const char *kind, const char *library)
 		start_busy(3);
 		work(100);
 	} else if (is_killed_by(kind)) {
-		work_until_tick();
+		while (!has_ticked()) /* who is killed leaves no more than the store has */
+			sink = sink + 1;
 	}
 	print_cpu();
 	if (!strcmp(kind, "exit") || !strcmp(kind, "exit_busy"))

@@ -511,8 +511,28 @@ static void on_timer(int signo, siginfo_t *info, void *context)
 		      info->si_value.sival_int != 123 || info->si_timerid != (int)(intptr_t)timer;
 }
 
+/* Works for 500 ms; did a signal come every 20 ms?  The kernel looks at CPU timers on its tick only, and a tick that finds
+ * us waiting for a processor does not count: on a busy machine there are fewer, in half a second even none. */
+static bool about_25_come(void)
+{
+	int64_t wall, cpu;
+	int n, tries = 0;
+
+	do {
+		count = overruns = 0;
+		wall = cpu_ns(CLOCK_MONOTONIC);
+		cpu = cpu_ns(CLOCK_THREAD_CPUTIME_ID);
+		burn(500);
+		wall = cpu_ns(CLOCK_MONOTONIC) - wall;
+		cpu = cpu_ns(CLOCK_THREAD_CPUTIME_ID) - cpu;
+		n = count + overruns;
+	} while (wall - cpu > cpu / 20 && ++tries < 4);
+	return n <= 28 && (n >= 22 || tries == 4);
+}
+
 static void mode_timers(void)
 {
+	bool about;
 	struct itimerval every = {{0, 20000}, {0, 20000}}, none = {0}, now;
 	struct itimerspec fast = {{0, 20000000}, {0, 20000000}};
 	struct sigevent event = {
@@ -521,20 +541,18 @@ static void mode_timers(void)
 
 	sigaction(SIGPROF, &act, NULL);
 	setitimer(ITIMER_PROF, &every, NULL);
-	burn(500);
+	about = about_25_come();
 	getitimer(ITIMER_PROF, &now);
 	setitimer(ITIMER_PROF, &none, NULL);
-	printf("itimer every %ld: about 25 %d wrong %d\n", (long)now.it_interval.tv_usec,
-	       count >= 22 && count <= 28, wrong_code);
+	printf("itimer every %ld: about 25 %d wrong %d\n", (long)now.it_interval.tv_usec, about,
+	       wrong_code);
 	act.sa_sigaction = on_timer;
 	sigaction(SIGPROF, &act, NULL);
-	count = 0;
 	timer_create(CLOCK_PROCESS_CPUTIME_ID, &event, &timer);
 	timer_settime(timer, 0, &fast, NULL);
-	burn(500);
+	about = about_25_come();
 	timer_delete(timer);
-	printf("timer: about 25 %d wrong %d\n", count + overruns >= 22 && count + overruns <= 28,
-	       wrong_code);
+	printf("timer: about 25 %d wrong %d\n", about, wrong_code);
 	/* 1 ms of wall time, mostly overrun while it is blocked. */
 	count = overruns = 0;
 	timer_create(CLOCK_MONOTONIC, &event, &timer);

@@ -2,7 +2,7 @@
 /*
  * RUN:    tree root LOG
  * EXPECT: a tree of processes, made by everything that makes one and replaced by everything that
- * replaces one.  Each image burns 200 ms in a function node_NAME and adds to LOG the line
+ * replaces one.  Each image burns 200 ms and a tick in a function node_NAME and adds to LOG the line
  *     PID NAME NS KIND
  * where KIND is `profiled`; `counted`: a copy made behind libc's back, whose time must be in its own
  * file under whatever name; `unseen`: such a copy that ends behind libc's back too; `bare`: an image
@@ -27,7 +27,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "tests/programs/work.h"
+#include "tests/programs/tick.h"
 
 /* clang-format off */
 #define NODES(X)                                                                                   \
@@ -39,7 +39,7 @@
 	X(daemon, 55) X(vfork_host, 57) X(exec_fails, 59) X(thread_forks, 61)                      \
 	X(forked_by_thread, 63) X(before_bare, 65) X(bare, 67)
 /* clang-format on */
-#define AS_WORK(name, n) WORK(node_##name, n)
+#define AS_WORK(name, n) WORK_TO_TICK(node_##name, n)
 NODES(AS_WORK)
 
 static const struct {
