@@ -9,14 +9,11 @@
 
 #include "core/as_safe.h"
 
-#define PLACES 8u
-#define SATURATED                                                                                  \
-	255u /* of the large filter; of the small one, which has as many for 16 of its classes: */
-#define SATURATED_SMALL 65535u
-/* Each counter of the small filter is one higher while there are so many, until there are less than half of them. */
-#define MANY	128
-#define FILLING 1u /* in place of an address */
-#define PAGE	4096u
+#define PLACES		8u
+#define SATURATED	255u
+#define PLACES_IN_SMALL (2 * 4096u) /* of all filters but the largest */
+#define FILLING		1u	    /* in place of an address */
+#define PAGE		4096u
 
 /* 256 bytes: four cache lines, the first of which is all that a search needs. */
 struct line {
@@ -30,11 +27,15 @@ struct line {
 static const uint8_t level_bits[LEVELS] = {6, 10, 14, 18, 22};
 static _Atomic(struct line *) levels[LEVELS];
 
-uint8_t live_filter[LIVE_FILTER_SIZE] __attribute__((aligned(PAGE)));
-uint16_t live_small[LIVE_SMALL_SIZE] __attribute__((aligned(PAGE)));
+union live_filter live_filter __attribute__((aligned(PAGE)));
+static const uint32_t masks[] = {512 - 1, 4096 - 1, LIVE_CLASSES - 1};
+#define FILTERS (sizeof masks / sizeof masks[0])
+/* What counters of the small filters can not hold: so they need not stay at their top, when many were in the table and
+ * are gone. */
+static _Atomic uint32_t over[PLACES_IN_SMALL];
+static _Atomic bool over_used;
 static _Atomic int64_t live_count;
-static _Atomic bool is_many, is_changing;
-/* Pages of the filter that were ever written: so that a child of fork copies no others. */
+/* Pages of the filters that were ever written: so that a child of fork copies no others. */
 static _Atomic uint32_t filter_pages;
 
 static uint64_t level_bytes(unsigned level)
@@ -49,67 +50,78 @@ static struct line *line_of(struct line *level, unsigned bits, uint64_t address)
 
 /* ---- the filter ---- */
 
-static void count_small(unsigned class, int change)
+/* False: it is at this top.  One that is at SATURATED no longer knows how many there are, and stays. */
+static bool count_at(unsigned place, int change, unsigned top)
 {
-	uint16_t *counter = &live_small[class];
-	uint16_t was = __atomic_load_n(counter, __ATOMIC_RELAXED), now;
-
-	do {
-		if (was == SATURATED_SMALL || (was == 0 && change < 0))
-			return;
-		now = (uint16_t)(was + change);
-	} while (!__atomic_compare_exchange_n(counter, &was, now, true, __ATOMIC_RELAXED,
-					      __ATOMIC_RELAXED));
-}
-
-static void count_large(uint64_t address, int change)
-{
-	uint8_t *counter = &live_filter[live_class(address)];
+	uint8_t *counter = &live_filter.count[place];
 	uint8_t was = __atomic_load_n(counter, __ATOMIC_RELAXED), now;
-	uint32_t page = UINT32_C(1) << live_class(address) / PAGE;
+	uint32_t page = UINT32_C(1) << place / PAGE;
 
 	if (!(atomic_load_explicit(&filter_pages, memory_order_relaxed) & page))
 		atomic_fetch_or_explicit(&filter_pages, page, memory_order_relaxed);
 	do {
-		/* At the top it no longer knows how many there are, and stays. */
 		if (was == SATURATED || (was == 0 && change < 0))
-			return;
+			return true;
+		if (was == top && change > 0)
+			return false;
 		now = (uint8_t)(was + change);
 	} while (!__atomic_compare_exchange_n(counter, &was, now, true, __ATOMIC_RELAXED,
 					      __ATOMIC_RELAXED));
+	return true;
 }
 
-/* One thread at a time, or a counter could go down before it has gone up; who comes meanwhile leaves it to the next. */
-static void set_many(bool many)
+/* Counter and over are right together at any time; the counter would be 0 before over is only when 254 threads stood
+ * between the two lines of the way down at once. */
+static void count_small(unsigned place, int change)
 {
-	if (atomic_load_explicit(&is_many, memory_order_relaxed) == many ||
-	    atomic_exchange_explicit(&is_changing, true, memory_order_acquire))
-		return;
-	if (atomic_exchange_explicit(&is_many, many, memory_order_relaxed) != many)
-		for (unsigned i = 0; i < LIVE_SMALL_SIZE; i++)
-			count_small(i, many ? 1 : -1);
-	atomic_store_explicit(&is_changing, false, memory_order_release);
+	uint32_t more = atomic_load_explicit(&over[place], memory_order_relaxed);
+
+	while (change < 0 && more)
+		if (atomic_compare_exchange_weak_explicit(&over[place], &more, more - 1,
+							  memory_order_relaxed,
+							  memory_order_relaxed))
+			return;
+	if (!count_at(place, change, SATURATED - 1)) {
+		atomic_store_explicit(&over_used, true, memory_order_relaxed);
+		atomic_fetch_add_explicit(&over[place], 1, memory_order_relaxed);
+	}
+}
+
+/* The smallest filter that says maybe for one address in ten or less; not before there are half as few, downwards.
+ * Any is right at any time, but for none at all, which is not chosen again.  Release: the counters were first. */
+static void choose(int64_t count)
+{
+	uint32_t mask = __atomic_load_n(&live_filter.head[LIVE_MASK], __ATOMIC_RELAXED);
+	unsigned i = 0;
+
+	while (i + 1 < FILTERS && masks[i] < mask)
+		i++;
+	while (i + 1 < FILTERS && count > masks[i] / 10)
+		i++;
+	while (i > 0 && count < masks[i - 1] / 20)
+		i--;
+	if (masks[i] != mask)
+		__atomic_store_n(&live_filter.head[LIVE_MASK], masks[i], __ATOMIC_RELEASE);
 }
 
 /* Relaxed: each filter is right by itself. */
 static void filter_count(uint64_t address, int change)
 {
-	int64_t count;
-
-	count_small(live_small_class(address), change);
-	count_large(address, change);
-	count = atomic_fetch_add_explicit(&live_count, change, memory_order_relaxed) + change;
-	if (count >= MANY || count < MANY / 2)
-		set_many(count >= MANY);
+	for (unsigned i = 0; i + 1 < FILTERS; i++)
+		count_small(live_place(address, masks[i]), change);
+	(void)count_at(live_place(address, masks[FILTERS - 1]), change, SATURATED);
+	choose(atomic_fetch_add_explicit(&live_count, change, memory_order_relaxed) + change);
 }
 
 void live_mark(const void *address)
 {
-	uint64_t at = (uintptr_t)address;
+	for (unsigned i = 0; i < FILTERS; i++) {
+		unsigned place = live_place((uintptr_t)address, masks[i]);
 
-	count_large(at, 1); /* for the page */
-	__atomic_store_n(&live_small[live_small_class(at)], SATURATED_SMALL, __ATOMIC_RELAXED);
-	__atomic_store_n(&live_filter[live_class(at)], SATURATED, __ATOMIC_RELAXED);
+		(void)count_at(place, 1, SATURATED); /* for the page */
+		__atomic_store_n(&live_filter.count[place], SATURATED, __ATOMIC_RELAXED);
+	}
+	choose(atomic_load_explicit(&live_count, memory_order_relaxed));
 }
 
 /* ---- the table ---- */
@@ -206,14 +218,12 @@ static void forget_filter(void)
 {
 	uint32_t pages = atomic_exchange_explicit(&filter_pages, 0, memory_order_relaxed);
 
-	for (unsigned i = 0; i < LIVE_FILTER_SIZE / PAGE; i++)
+	for (unsigned i = 0; i < sizeof live_filter / PAGE; i++)
 		if (pages & UINT32_C(1) << i)
-			memset(live_filter + i * PAGE, 0, PAGE);
-	if (pages)
-		memset(live_small, 0, sizeof live_small);
+			memset(live_filter.count + i * PAGE, 0, PAGE);
+	if (atomic_exchange_explicit(&over_used, false, memory_order_relaxed))
+		memset(over, 0, sizeof over);
 	atomic_store_explicit(&live_count, 0, memory_order_relaxed);
-	atomic_store_explicit(&is_many, false, memory_order_relaxed);
-	atomic_store_explicit(&is_changing, false, memory_order_relaxed);
 }
 
 void live_forget(void)

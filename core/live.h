@@ -2,11 +2,12 @@
 /*
  * core/live: the sampled allocations that have not been freed yet, by their address.
  *
- * In front of the table are two filters of saturating counters, one for each of 4,096 and of 65,536 classes of
- * addresses.  An address that is in the table counts in both; free() looks at the small one, which stays in the first
- * cache, and is nearly always done; then at the large one.  When much is in the table, each counter of the small one is one
- * higher, so that free() does not have to guess what it will say.  The counters change with sampled allocations only,
- * and go down again, so the filters are as selective after a year as they were at the start.
+ * In front of the table are filters of saturating counters, for 512, 4,096 and 65,536 classes of addresses.  An address
+ * that is in the table counts in all of them; free() looks at the smallest that is selective with so many in the table,
+ * and is nearly always done; then at the largest.  Small, since what free() looks at the program no longer has in its
+ * cache: a compiler's heap is followed by 30 samples, and half a kilobyte tells them apart as well as 64.  The counters
+ * change with sampled allocations only, and go down again, so the filters are as selective after a year as they were
+ * at the start.
  *
  * The table has no lock: an address belongs to one thread between its malloc and its free, so two threads never
  * look for the same one (but for a double free, where one of them wins).  Levels of growing size, each 16 times the one
@@ -21,8 +22,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define LIVE_FILTER_SIZE 65536u
-#define LIVE_SMALL_SIZE	 4096u
+#define LIVE_CLASSES 65536u /* of the largest filter */
 
 /* One sampled allocation: the row that it was added to, and how much. */
 struct live_entry {
@@ -30,32 +30,40 @@ struct live_entry {
 	uint64_t objects, bytes;
 };
 
-/* Hidden, so that free() gets at it by one instruction; only for live_maybe(). */
-extern uint8_t live_filter[LIVE_FILTER_SIZE] __attribute__((visibility("hidden")));
-extern uint16_t live_small[LIVE_SMALL_SIZE] __attribute__((visibility("hidden")));
+/* The filter of n classes, a power of two, is count[n] to count[2 * n - 1].  head[LIVE_MASK] is n - 1 of the one to look at;
+ * 0 when nothing was ever in the table: then that is count[1], which stays 0.  Hidden, so that free() gets at it by one
+ * instruction; only for live_maybe(). */
+extern union live_filter {
+	uint32_t head[16];
+	uint8_t count[2 * LIVE_CLASSES];
+} live_filter __attribute__((visibility("hidden")));
+#define LIVE_MASK 2
 
 /* 64 bytes of memory share a counter, and neighbours in memory are neighbours in the filter: a heap touches
  * a 64th of its size of it, so that what the program has in the caches stays there. */
 static inline unsigned live_class(uint64_t address)
 {
-	return (unsigned)(address >> 6 ^ address >> 22) % LIVE_FILTER_SIZE;
+	return (unsigned)(address >> 6 ^ address >> 22) % LIVE_CLASSES;
 }
 
-static inline unsigned live_small_class(uint64_t address)
+static inline unsigned live_place(uint64_t address, unsigned mask)
 {
-	return (unsigned)(address >> 6) % LIVE_SMALL_SIZE;
+	return (live_class(address) & mask) + mask + 1;
 }
 
-/* False: it is not in the table.  Relaxed: whoever frees it has got the address from whoever allocated it.
+/* False: it is not in the table.  Relaxed: whoever frees it has got the address from whoever allocated it, who has seen
+ * a mask that is not 0.
  * Context: signal. */
 static inline bool live_maybe(const void *address)
 {
 	uint64_t at = (uintptr_t)address;
+	uint32_t mask = __atomic_load_n(&live_filter.head[LIVE_MASK], __ATOMIC_RELAXED);
 
-	return __builtin_expect(
-		       __atomic_load_n(&live_small[live_small_class(at)], __ATOMIC_RELAXED) != 0,
-		       0) &&
-	       __atomic_load_n(&live_filter[live_class(at)], __ATOMIC_RELAXED) != 0;
+	return __builtin_expect(__atomic_load_n(&live_filter.count[live_place(at, mask)],
+						__ATOMIC_RELAXED) != 0,
+				0) &&
+	       __atomic_load_n(&live_filter.count[live_place(at, LIVE_CLASSES - 1)],
+			       __ATOMIC_RELAXED) != 0;
 }
 
 /* From now on live_maybe() is true for it, for ever.

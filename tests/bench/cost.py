@@ -421,6 +421,21 @@ class Measurement:
         return verdicts
 
 
+def verdict(name, verdicts):
+    print("### %s: does the interval contain 1.00 and end below 1.03?\n" % name)
+    print("| | median ratio | 95 % interval | contains 1.00 | ends below 1.03 | nothing, again |")
+    print("|---|---|---|---|---|---|")
+    for program, v in verdicts.items():
+        if name not in v:
+            print("| %s | failed | | no | no | |" % program)
+            continue
+        m, low, high = v[name]
+        print("| %s | %.4f | [%.4f, %.4f] | %s | %s | [%.4f, %.4f] |" %
+              (program, m, low, high, "yes" if low <= 1 <= high else "no", "yes" if high < 1.03 else "no",
+               *v[peers.AGAIN.name][1:]))
+    print()
+
+
 def main():
     wanted = os.environ.get("BENCH_PROGRAMS", " ".join(p.name for p in PROGRAMS)).split()
     if os.cpu_count() < 2:
@@ -434,9 +449,10 @@ def main():
           "(bootstrap over rounds), seed %d.\n\"Nothing, again\" is the same thing twice: what this machine can tell apart. "
           "\"Profile holds\": samples times period over the CPU time that the "
           "program used,\nof the last %d rounds, from their start: some hundred samples, so only roughly; the part content says it "
-          "exactly.\ncprof records all that it does by default, CPU time and allocations. "
+          "exactly.\ncprof records all that it does by default, every kind of profile, but for \"CPU alone\". "
           "The pass-through is what it costs that malloc and its family\ngo through any preloaded library.\n" % (ROUNDS, PASSES, SLICE_NS / 1e6, seed, LOOKED_INTO))
-    configs = peers.installed([peers.NOTHING, peers.AGAIN, peers.EMPTY, peers.FORWARD, peers.cprof(100), peers.cprof(250),
+    ours = [peers.cprof(100), peers.cprof(100, ", CPU alone", peers.CPU_ALONE)]
+    configs = peers.installed([peers.NOTHING, peers.AGAIN, peers.EMPTY, peers.FORWARD, *ours, peers.cprof(250),
                                peers.gperftools(100), peers.gperftools(250), peers.gprofng("on", 100), peers.perf(99)])
     verdicts = {}
     with open(peers.BENCH + "/cost.csv", "w") as csv:
@@ -454,19 +470,8 @@ def main():
                 print("### %s: %s\n" % (program.name, e))
             if m.slices:
                 verdicts[program.name] = m.table(configs)
-    name = peers.cprof(100).name
-    print("### %s: does the interval contain 1.00 and end below 1.03?\n" % name)
-    print("| | median ratio | 95 % interval | contains 1.00 | ends below 1.03 | nothing, again |")
-    print("|---|---|---|---|---|---|")
-    for program, v in verdicts.items():
-        if name not in v:
-            print("| %s | failed | | no | no | |" % program)
-            continue
-        m, low, high = v[name]
-        print("| %s | %.4f | [%.4f, %.4f] | %s | %s | [%.4f, %.4f] |" %
-              (program, m, low, high, "yes" if low <= 1 <= high else "no", "yes" if high < 1.03 else "no",
-               *v[peers.AGAIN.name][1:]))
-    print()
+    for name in (c.name for c in ours if c in configs):
+        verdict(name, verdicts)
 
 
 if __name__ == "__main__":

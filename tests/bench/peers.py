@@ -51,10 +51,13 @@ class Config:
         self.name, self.tool, self.hz, self.library, self.env, self.wrap = name, tool, hz, library, dict(env), wrap
 
 
-def cprof(hz):
-    return Config("cprof, %d Hz" % hz, "cprof", hz, B + "/libcprof.so",
+CPU_ALONE = {"CPROF_HEAP_SAMPLE_BYTES": "0", "CPROF_BLOCK_THRESHOLD": "0", "CPROF_MUTEX_FRACTION": "0"}
+
+
+def cprof(hz, what="", env=()):
+    return Config("cprof, %d Hz%s" % (hz, what), "cprof", hz, B + "/libcprof.so",
                 {"CPROF_CPU_HZ": str(hz), "CPROF_OUTPUT_DIR": "@/out", "CPROF_STORE_DIR": SCRATCH + "/store",
-                 "CPROF_OUTPUT_LOG": "@/log"})
+                 "CPROF_OUTPUT_LOG": "@/log", **dict(env)})
 
 
 TOOLS = os.environ.get("BENCH_TOOLS", "cprof gperftools gprofng perf").split()

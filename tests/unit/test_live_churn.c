@@ -64,8 +64,8 @@ static unsigned classes_in_use(void)
 {
 	unsigned n = 0;
 
-	for (unsigned i = 0; i < LIVE_FILTER_SIZE; i++)
-		n += live_filter[i] != 0;
+	for (unsigned i = LIVE_CLASSES; i < 2 * LIVE_CLASSES; i++)
+		n += live_filter.count[i] != 0;
 	return n;
 }
 
@@ -73,12 +73,12 @@ static unsigned classes_in_use(void)
  * many frees pass as it would with the same objects at the start. */
 static void churn_leaves_only_what_is_live(void)
 {
-	static uint8_t expected[LIVE_FILTER_SIZE];
+	static uint8_t expected[LIVE_CLASSES];
 	pthread_t thread[THREADS];
 	unsigned classes = 0;
 
 	live_forget();
-	for (unsigned i = 0; i < LIVE_FILTER_SIZE; i++)
+	for (unsigned i = 0; i < LIVE_CLASSES; i++)
 		expected[i] = 0;
 	for (uintptr_t i = 0; i < THREADS; i++)
 		CHECK_EQ(pthread_create(&thread[i], NULL, churn, (void *)i), 0);
@@ -89,8 +89,8 @@ static void churn_leaves_only_what_is_live(void)
 	for (unsigned i = 0; i < SLOTS; i++)
 		if (slot[i])
 			classes += expected[live_class(slot[i])]++ == 0;
-	for (unsigned i = 0; i < LIVE_FILTER_SIZE; i++)
-		CHECK_EQ(live_filter[i], expected[i]);
+	for (unsigned i = 0; i < LIVE_CLASSES; i++)
+		CHECK_EQ(live_filter.count[LIVE_CLASSES + i], expected[i]);
 	CHECK_EQ(classes_in_use(), classes);
 	CHECK(classes > 1000 && classes <= SLOTS);
 
@@ -116,7 +116,7 @@ TEST(live_churn_of_an_allocators_addresses_leaves_nothing)
 TEST(live_take_of_null_finds_no_empty_place)
 {
 	struct live_entry entry = {.row_at = 7};
-	void *p = (void *)(UINT64_C(0x10001000) << 6); /* as NULL in both filters */
+	void *p = (void *)(UINT64_C(0x10001000) << 6); /* as NULL in all filters */
 
 	live_forget();
 	CHECK_EQ(live_class((uintptr_t)p), live_class(0));
@@ -127,7 +127,7 @@ TEST(live_take_of_null_finds_no_empty_place)
 	CHECK(live_take(p, &entry));
 	CHECK(!live_maybe(NULL));
 	CHECK(!live_take(NULL, &entry));
-	CHECK_EQ(live_filter[live_class(0)], 0);
+	CHECK_EQ(classes_in_use(), 0);
 }
 
 /* More in one class than a counter can count: it stays at its top, so nobody is overlooked. */

@@ -24,6 +24,17 @@ static void *at(uint64_t address)
 	return (void *)(uintptr_t)address;
 }
 
+/* The counter of an address in the largest filter, and in the one of so many classes. */
+static unsigned counter(uint64_t address)
+{
+	return live_filter.count[live_place(address, LIVE_CLASSES - 1)];
+}
+
+static unsigned counter_of(unsigned classes, uint64_t address)
+{
+	return live_filter.count[live_place(address, classes - 1)];
+}
+
 static bool add(uint64_t address)
 {
 	const struct live_entry e = {
@@ -45,8 +56,8 @@ static unsigned filter_in_use(void)
 {
 	unsigned n = 0;
 
-	for (unsigned i = 0; i < LIVE_FILTER_SIZE; i++)
-		n += live_filter[i] != 0;
+	for (unsigned i = sizeof live_filter.head; i < sizeof live_filter.count; i++)
+		n += live_filter.count[i] != 0;
 	return n;
 }
 
@@ -84,14 +95,14 @@ TEST(live_table_gives_back_what_it_was_given)
  * being filled. */
 TEST(live_table_knows_no_null)
 {
-	const uint64_t other = UINT64_C(0x10001000) << 6; /* as NULL in both filters */
+	const uint64_t other = UINT64_C(0x10001000) << 6; /* as NULL in all filters */
 
 	live_forget();
 	CHECK_EQ(live_class(other), live_class(0));
 	CHECK(add(other));
 	CHECK(live_maybe(NULL));
 	CHECK(!take(0) && !take(1));
-	CHECK_EQ(live_filter[live_class(other)], 1);
+	CHECK_EQ(counter(other), 1);
 	CHECK(take(other));
 	CHECK_EQ(filter_in_use(), 0);
 }
@@ -117,45 +128,80 @@ TEST(live_filter_saturates_and_stays)
 	/* One class, 254 addresses: it still counts. */
 	for (uint64_t i = 1; i < SATURATED; i++)
 		CHECK(add(i << 22 | i << 6));
-	CHECK_EQ(live_filter[0], SATURATED - 1);
+	CHECK_EQ(counter(0), SATURATED - 1);
 	for (uint64_t i = 1; i < SATURATED; i++)
 		CHECK(take(i << 22 | i << 6));
-	CHECK_EQ(live_filter[0], 0);
+	CHECK_EQ(counter(0), 0);
 	/* At the top it knows no longer. */
 	for (uint64_t i = 1; i < SATURATED + 50; i++)
 		CHECK(add(i << 22 | i << 6));
-	CHECK_EQ(live_filter[0], SATURATED);
+	CHECK_EQ(counter(0), SATURATED);
 	for (uint64_t i = 1; i < SATURATED + 50; i++)
 		CHECK(take(i << 22 | i << 6));
-	CHECK_EQ(live_filter[0], SATURATED);
+	CHECK_EQ(counter(0), SATURATED);
 	CHECK(!take(1 << 22 | 1 << 6));
-	CHECK(!live_maybe(at(1 << 22 | 1 << 6))); /* the small filter still counts */
+	CHECK(!live_maybe(at(1 << 22 | 1 << 6))); /* the small filters still count */
 	live_forget();
 	CHECK_EQ(filter_in_use(), 0);
 }
 
-TEST(live_filters_are_asked_one_after_the_other)
+/* As many as a filter can tell apart, and no more, are looked for in it. */
+TEST(live_filter_grows_with_the_table_and_shrinks)
 {
-	const uint64_t same_small = UINT64_C(4096)
-				    << 6; /* the same class of the small filter only */
-
+	enum { SMALL = 512, MIDDLE = 4096, MANY = 2000 };
 	const uint64_t one = UINT64_C(1) << 30 | 64, base = UINT64_C(0x7f0000000000);
+	const uint64_t same_small = SMALL << 6, same_middle = MIDDLE << 6;
+	const uint32_t *mask = &live_filter.head[LIVE_MASK];
+	unsigned grown[3] = {0}, shrunk[3] = {0};
 
 	live_forget();
+	CHECK_EQ(*mask, 0);
+	CHECK(!live_maybe(at(one)) && !live_maybe(NULL));
 	CHECK(add(one));
-	CHECK_EQ(live_small[1], 1);
+	CHECK_EQ(*mask, SMALL - 1);
+	CHECK_EQ(counter_of(SMALL, one + same_small), 1);
+	CHECK_EQ(counter_of(MIDDLE, one + same_small), 0);
+	CHECK_EQ(counter_of(MIDDLE, one + same_middle), 1);
+	CHECK_EQ(counter(one + same_middle), 0);
 	CHECK(live_maybe(at(one)) && !live_maybe(at(one + same_small)));
-	/* Many: each counter is one higher, once. */
-	for (uint64_t i = 1; i <= 200; i++)
-		CHECK(add(base + i * 128));
-	CHECK_EQ(live_small[1], 2);
-	CHECK_EQ(live_small[3], 1);
-	CHECK(live_maybe(at(one)) && !live_maybe(at(one + same_small)));
-	for (uint64_t i = 1; i <= 200; i++)
+	for (uint64_t i = 1; i <= MANY; i++) {
+		CHECK(add(base + i * 128) && live_maybe(at(base + i * 128)));
+		CHECK(live_maybe(at(one)) && !live_maybe(at(one + same_middle)));
+		grown[*mask == SMALL - 1 ? 0 : *mask == MIDDLE - 1 ? 1 : 2]++;
+	}
+	CHECK_EQ(*mask, LIVE_CLASSES - 1);
+	CHECK(grown[0] == SMALL / 10 - 1 && grown[1] == MIDDLE / 10 - SMALL / 10);
+	for (uint64_t i = 1; i <= MANY; i++) {
 		CHECK(live_maybe(at(base + i * 128)) && take(base + i * 128));
-	CHECK_EQ(live_small[1], 1);
-	CHECK_EQ(live_small[3], 0);
+		shrunk[*mask == SMALL - 1 ? 0 : *mask == MIDDLE - 1 ? 1 : 2]++;
+	}
+	CHECK(shrunk[0] == SMALL / 20 - 1 && shrunk[1] == MIDDLE / 20 - SMALL / 20);
 	CHECK(take(one) && !live_maybe(at(one)));
+	CHECK_EQ(*mask, SMALL - 1); /* who has seen it may be looking */
+	CHECK_EQ(filter_in_use(), 0);
+}
+
+/* More in one class of a small filter than its counters hold: it counts on elsewhere, and is as selective afterwards. */
+TEST(live_small_filters_count_beyond_their_top)
+{
+	enum { MANY = 1000 };
+	const uint64_t step = UINT64_C(1) << 38; /* these bits are in no class */
+
+	live_forget();
+	live_mark(at(64 << 6));
+	for (uint64_t i = 1; i <= MANY; i++)
+		CHECK(add(i * step) && add(i * step | 64 << 6));
+	CHECK_EQ(counter_of(512, 0), SATURATED - 1);
+	for (uint64_t i = 1; i <= MANY; i++)
+		CHECK(live_maybe(at(i * step)) && take(i * step) && take(i * step | 64 << 6));
+	CHECK_EQ(counter_of(512, 0), 0);
+	CHECK_EQ(counter_of(512, 64 << 6), SATURATED); /* marked */
+	live_forget();
+	for (uint64_t i = 1; i <= MANY; i++)
+		CHECK(add(i * step));
+	live_forget(); /* in the middle of it */
+	CHECK(add(step) && take(step));
+	CHECK_EQ(filter_in_use(), 0);
 }
 
 TEST(live_mark_is_for_ever)
