@@ -18,13 +18,13 @@ static __thread struct {
 extern const struct holder_try __start_cprof_try[] __attribute__((visibility("hidden")));
 extern const struct holder_try __stop_cprof_try[] __attribute__((visibility("hidden")));
 
-void holder_start(void)
+void holder_start(bool waits)
 {
 	struct dl_find_object lock, try;
 
 	for (const struct holder_try *t = __start_cprof_try; t < __stop_cprof_try; t++)
-		if (_dl_find_object(*t->lock, &lock) == 0 && _dl_find_object(*t->try, &try) == 0 &&
-		    lock.dlfo_link_map == try.dlfo_link_map)
+		if ((waits || !t->is_for_waits) && _dl_find_object(*t->lock, &lock) == 0 &&
+		    _dl_find_object(*t->try, &try) == 0 && lock.dlfo_link_map == try.dlfo_link_map)
 			*t->use = *t->try;
 }
 

@@ -13,15 +13,16 @@
 #include "core/contention.h"
 #include "preload/blocked.h"
 
-/* By which function the real `lock` is tried, once both are known: *use, NULL before. */
+/* By which function the real `lock` is tried, once both are known: *use, NULL before.  is_for_waits: only to see who waits. */
 struct holder_try {
 	void **lock, **try, **use;
+	bool is_for_waits;
 };
 
 /* Sets *use of every row whose two functions are of one library.  Else it stays NULL, and nothing is tried: a library between
- * us and libc that has only a function that locks, a checker of locks perhaps, must see every call.
+ * us and libc that has only a function that locks, a checker of locks perhaps, must see every call.  waits: are any wanted?
  * Context: own (start-up).  Allocates: no.  Locks: none. */
-void holder_start(void);
+void holder_start(bool waits);
 
 /* Around the real call of a lock that was found busy.  errno is what the real call left.
  * Context: wrapper.  Allocates: store.  Locks: none. */

@@ -310,7 +310,7 @@ static void start(const char *argv0, char *const *envp)
 		return;
 	alloc_resolve();
 	interpose_resolve();
-	holder_start();
+	holder_start(false);
 	heap_off(); /* until all is known */
 	blocked_start(false);
 	if (getauxval(AT_SECURE))
@@ -340,6 +340,7 @@ static void start(const char *argv0, char *const *envp)
 	sampler_init(host.settings.cpu_hz);
 	signals_init(host.settings.output_signal);
 	heap_start();
+	holder_start(host.settings.block_threshold || host.settings.mutex_fraction);
 	blocked_start(true);
 	interval_start();
 	begin_main_thread(); /* last: its time is the host's from here on */

@@ -66,19 +66,19 @@ INTERPOSE_ROW(mtx_trylock);
 INTERPOSE_ROW(sem_trywait);
 
 /* What a function is tried by: see holder_start().  aligned: or gcc leaves gaps between them. */
-#define TRY_ROW(name, try)                                                                         \
+#define TRY_ROW(name, try, is_for_waits)                                                           \
 	static __typeof__(try) *try_##name;                                                        \
 	__attribute__((section("cprof_try"), used,                                                 \
 		       aligned(8))) static const struct holder_try row_of_##name = {               \
-		(void **)&real_##name, (void **)&real_##try, (void **)&try_##name}
+		(void **)&real_##name, (void **)&real_##try, (void **)&try_##name, is_for_waits}
 
 /*
  * One row: try, then forward and time.  `direct`: the call is only passed on.  busy: what `try` says when somebody has it.  The wait is a
  * function apart, so that the common path needs no frame for it.
  */
-#define INTERPOSE_LOCK(name, class, lock, params, args, direct, held, try, busy)                   \
+#define LOCK_BODY(name, class, lock, params, args, direct, held, try, busy, is)                    \
 	INTERPOSE_ROW(name);                                                                       \
-	TRY_ROW(name, try);                                                                        \
+	TRY_ROW(name, try, true);                                                                  \
 	static __attribute__((noinline)) int wait_##name params                                    \
 	{                                                                                          \
 		struct blocked b;                                                                  \
@@ -89,22 +89,32 @@ INTERPOSE_ROW(sem_trywait);
 		holder_wait_end(&b, class, (const void *)real_##name);                             \
 		return r;                                                                          \
 	}                                                                                          \
-	static __attribute__((noinline)) int pass_##name params                                    \
-	{                                                                                          \
-		return REAL(name) args;                                                            \
-	}                                                                                          \
-	EXPORT int name params                                                                     \
+	is                                                                                         \
 	{                                                                                          \
 		int r;                                                                             \
                                                                                                    \
 		if (__builtin_expect(!try_##name, 0))                                              \
-			return pass_##name args;                                                   \
+			return REAL(name) args;                                                    \
 		if (direct)                                                                        \
 			return real_##name args; /* known when the other is */                     \
 		if (held)                                                                          \
 			return wait_##name args;                                                   \
 		r = try_##name(lock);                                                              \
 		return __builtin_expect(r != (busy), 1) ? r : wait_##name args;                    \
+	}
+
+#define INTERPOSE_LOCK(name, class, lock, params, args, direct, held, try, busy)                   \
+	LOCK_BODY(name, class, lock, params, args, direct, held, try, busy, EXPORT int name params)
+
+/* alone: there is nobody to wait for.  Then the call is a jump: what needs a frame is a function apart. */
+#define INTERPOSE_LOCK_ALONE(name, class, lock, params, args, alone, direct, held, try, busy)      \
+	LOCK_BODY(name, class, lock, params, args, direct, held, try, busy,                        \
+		  static __attribute__((noinline)) int lock_##name params)                         \
+	EXPORT int name params                                                                     \
+	{                                                                                          \
+		if ((alone) && __builtin_expect(real_##name != NULL, 1))                           \
+			return real_##name args;                                                   \
+		return lock_##name args;                                                           \
 	}
 
 /* Its counterpart.  What is rare is a function apart here too. */
@@ -127,9 +137,12 @@ INTERPOSE_ROW(sem_trywait);
 
 /* ---- mutexes ---- */
 
-INTERPOSE_LOCK(pthread_mutex_lock, WAIT_MUTEX, mutex, (pthread_mutex_t * mutex), (mutex),
-	       is_alone_with(mutex) || is_robust_and_free(mutex), is_robust(mutex),
-	       pthread_mutex_trylock, EBUSY)
+INTERPOSE_LOCK_ALONE(pthread_mutex_lock, WAIT_MUTEX, mutex, (pthread_mutex_t * mutex), (mutex),
+		     is_alone_with(mutex), is_robust_and_free(mutex), is_robust(mutex),
+		     pthread_mutex_trylock, EBUSY)
+/* Here, so that the two pairs of pointers share a line of the cache. */
+INTERPOSE_UNLOCK(pthread_mutex_unlock, mutex, (pthread_mutex_t * mutex), (mutex),
+		 holder_release_mutex(mutex, entry))
 INTERPOSE_LOCK(pthread_mutex_timedlock, WAIT_MUTEX, mutex,
 	       (pthread_mutex_t * mutex, const struct timespec *until), (mutex, until),
 	       (mutex->__data.__kind & INHERITING && !is_valid(until)) || is_robust_and_free(mutex),
@@ -139,14 +152,11 @@ INTERPOSE_LOCK(pthread_mutex_clocklock, WAIT_MUTEX, mutex,
 	       (mutex, clock, until),
 	       !is_known(clock) || mutex->__data.__kind & INHERITING || is_robust_and_free(mutex),
 	       is_robust(mutex), pthread_mutex_trylock, EBUSY)
-INTERPOSE_LOCK(mtx_lock, WAIT_MUTEX, mutex, (mtx_t * mutex), (mutex), is_alone(), false,
-	       mtx_trylock, thrd_busy)
+INTERPOSE_LOCK_ALONE(mtx_lock, WAIT_MUTEX, mutex, (mtx_t * mutex), (mutex), is_alone(), false,
+		     false, mtx_trylock, thrd_busy)
 INTERPOSE_LOCK(mtx_timedlock, WAIT_MUTEX, mutex,
 	       (mtx_t *restrict mutex, const struct timespec *restrict until), (mutex, until),
 	       false, false, mtx_trylock, thrd_busy)
-
-INTERPOSE_UNLOCK(pthread_mutex_unlock, mutex, (pthread_mutex_t * mutex), (mutex),
-		 holder_release_mutex(mutex, entry))
 
 INTERPOSE_UNLOCK(mtx_unlock, mutex, (mtx_t * mutex), (mutex),
 		 holder_release_mutex((const pthread_mutex_t *)mutex, entry))
@@ -188,7 +198,7 @@ INTERPOSE_UNLOCK(pthread_spin_unlock, lock, (pthread_spinlock_t * lock), (lock),
 /* As the real ones do, they look whether the thread is cancelled, whatever they find. */
 #define INTERPOSE_SEMAPHORE(name, params, args, direct)                                            \
 	INTERPOSE_ROW(name);                                                                       \
-	TRY_ROW(name, sem_trywait);                                                                \
+	TRY_ROW(name, sem_trywait, false);                                                         \
 	static __attribute__((noinline)) int wait_##name params                                    \
 	{                                                                                          \
 		struct wait w;                                                                     \
@@ -204,8 +214,10 @@ INTERPOSE_UNLOCK(pthread_spin_unlock, lock, (pthread_spinlock_t * lock), (lock),
 	{                                                                                          \
 		const int error = errno;                                                           \
                                                                                                    \
-		if (__builtin_expect(!try_##name, 0) || (direct))                                  \
+		if (direct)                                                                        \
 			return REAL(name) args;                                                    \
+		if (__builtin_expect(!try_##name, 0))                                              \
+			return wait_##name args;                                                   \
 		pthread_testcancel();                                                              \
 		if (try_##name(sem) == 0)                                                          \
 			return 0;                                                                  \
