@@ -54,13 +54,18 @@ struct blocked_thread {
 extern __thread struct blocked_thread blocked_thread
 	__attribute__((tls_model("initial-exec"), visibility("hidden")));
 
-static inline void blocked_begin(struct blocked *b)
+static inline void blocked_begin_at(struct blocked *b, uint64_t now)
 {
-	b->began = clock_ticks();
+	b->began = now;
 	b->check = (uintptr_t)b ^ BLOCKED_CHECK;
 	__asm__ volatile("" ::: "memory");
 	blocked_thread.now =
 		b; /* a tick while the clock is read is in none, here; and in one at its end */
+}
+
+static inline void blocked_begin(struct blocked *b)
+{
+	blocked_begin_at(b, clock_ticks());
 }
 
 /* One that is a wait only when something changes under way, a pointer of libc's; else it is to be dropped, and ticks in it are

@@ -34,9 +34,13 @@
 	__attribute__((section("cprof_socket"),                                                    \
 		       used)) static const struct socket_row socket_##name = {                     \
 		(void **)&real_##name, &plain_##name}
-/* A row is plain only when it is resolved: no REAL(). */
-#define SOCKET_PLAIN(type, name, class, args)                                                      \
-	do {                                                                                       \
+/*
+ * A plain row, by the processor's counter.  This is what a read costs that need not wait, so all that is rare is a function apart, and
+ * nothing has to be kept over a call of ours.  It is plain only when it is resolved: no REAL().
+ */
+#define SOCKET_RARE(type, name, class, params, args)                                               \
+	static __attribute__((noinline)) type by_other_clock_##name params                         \
+	{                                                                                          \
 		struct blocked b;                                                                  \
 		type r;                                                                            \
                                                                                                    \
@@ -44,10 +48,38 @@
 		r = real_##name args;                                                              \
 		blocked_end(&b, class, (const void *)real_##name);                                 \
 		return r;                                                                          \
+	}                                                                                          \
+	static __attribute__((noinline)) type looked_at_##name(type r, uint64_t ticks)             \
+	{                                                                                          \
+		blocked_look(ticks, class, (const void *)real_##name);                             \
+		return r;                                                                          \
+	}                                                                                          \
+	/* PR_SET_TSC, by a handler under way. */                                                  \
+	static __attribute__((noinline)) type dropped_##name(type r)                               \
+	{                                                                                          \
+		blocked_drop();                                                                    \
+		return r;                                                                          \
+	}
+#define SOCKET_PLAIN(type, name, class, args)                                                      \
+	do {                                                                                       \
+		struct blocked b;                                                                  \
+		uint64_t ticks;                                                                    \
+		type r;                                                                            \
+                                                                                                   \
+		if (__builtin_expect(!clock_by_counter, 0))                                        \
+			return by_other_clock_##name args;                                         \
+		blocked_begin_at(&b, __builtin_ia32_rdtsc());                                      \
+		r = real_##name args;                                                              \
+		if (__builtin_expect(!clock_by_counter, 0))                                        \
+			return dropped_##name(r);                                                  \
+		if (blocked_passes(blocked_line(class), &b, __builtin_ia32_rdtsc(), &ticks))       \
+			return r;                                                                  \
+		return looked_at_##name(r, ticks);                                                 \
 	} while (0)
 #define INTERPOSE_SOCKET(type, name, class, params, args, option, events)                          \
 	SOCKET_ROW(name);                                                                          \
 	SOCKET_SCOPE(type, name, class, params, args, option, events)                              \
+	SOCKET_RARE(type, name, class, params, args)                                               \
 	EXPORT type name params                                                                    \
 	{                                                                                          \
 		if (!socket_is_plain(&plain_##name))                                               \
@@ -111,6 +143,7 @@ INTERPOSE_SEND(int, sendmmsg, WAIT_NETWORK, (int fd, struct mmsghdr *m, unsigned
 		wait_end(&w, class, (const void *)real_##name);                                    \
 		return r;                                                                          \
 	}                                                                                          \
+	SOCKET_RARE(ssize_t, name, class, params, args)                                            \
 	EXPORT ssize_t name params                                                                 \
 	{                                                                                          \
 		if ((waits) || !socket_is_plain(&plain_##name))                                    \

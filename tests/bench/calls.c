@@ -9,11 +9,26 @@
 #include <time.h>
 #include <unistd.h>
 
-static int zero, null, pair[2];
-static char buf[64];
+enum { FILE_BYTES = 1 << 20 }; /* more than are read in all loops */
+static int zero, null, file, ends[2], pair[2];
+static char buf[64], much[FILE_BYTES];
 static sigset_t full, old;
 
-static void call_read(void)
+static void call_read_file(void)
+{
+	if (read(file, buf, 1) != 1)
+		_exit(1);
+}
+static void call_read_empty(void)
+{
+	(void)!read(ends[0], buf, 1);
+}
+static void call_pipe(void)
+{
+	(void)!write(ends[1], buf, 1);
+	(void)!read(ends[0], buf, 1);
+}
+static void call_read_zero(void)
 {
 	(void)!read(zero, buf, 1);
 }
@@ -73,7 +88,10 @@ int main(void)
 	static const struct {
 		const char *name;
 		void (*call)(void);
-	} all[] = {{"read_1_byte", call_read},
+	} all[] = {{"read_1_byte_file", call_read_file},
+		   {"read_1_byte_EAGAIN", call_read_empty},
+		   {"read_1_byte_/dev/zero", call_read_zero},
+		   {"write+read_1_byte_pipe", call_pipe},
 		   {"write_1_byte", call_write},
 		   {"poll_nothing", call_poll},
 		   {"send+recv_1_byte", call_send_recv},
@@ -82,6 +100,10 @@ int main(void)
 
 	zero = open("/dev/zero", O_RDONLY);
 	null = open("/dev/null", O_WRONLY);
+	file = open("/dev/shm", O_TMPFILE | O_RDWR, 0600);
+	if (file < 0 || write(file, much, sizeof much) != sizeof much || lseek(file, 0, SEEK_SET) ||
+	    pipe2(ends, O_NONBLOCK) < 0)
+		return 1;
 	if (socketpair(AF_UNIX, SOCK_STREAM, 0, pair) < 0)
 		return 1;
 	sigfillset(&full);
