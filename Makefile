@@ -165,7 +165,7 @@ NEED_CHECK := g++ clang libclang-rt-dev clang-format golang-go libunwind-dev pyt
 	      util-linux nginx-light apache2-utils postgresql memcached libmemcached-tools stress-ng \
 	      libxml2-utils mandoc xz-utils pkg-config libjemalloc2 libtcmalloc-minimal4 libmimalloc2.0
 
-NEED_BENCH := redis-server redis-tools nginx-light memcached sqlite3 python3 libgoogle-perftools4 libjemalloc2 heaptrack linux-perf
+NEED_BENCH := redis-server redis-tools nginx-light memcached postgresql sqlite3 python3 libgoogle-perftools4 libjemalloc2 heaptrack linux-perf
 NEED_COMPARE := linux-perf python3 python3.11 nginx-light apache2-utils postgresql nodejs ripgrep ninja-build libc6-dbg
 NEED_COMPARE_HEAP := heaptrack python3 sqlite3 gcc postgresql
 

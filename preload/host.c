@@ -25,6 +25,7 @@
 #include "preload/sampler.h"
 #include "preload/signals.h"
 #include "preload/socket.h"
+#include "preload/wait.h"
 #include "unwind/modules.h"
 #include "unwind/unwind.h"
 
@@ -386,6 +387,7 @@ void host_confine(bool alone)
 	blocked_stop_in_thread();
 	heap_stop_in_thread();
 	clock_stop_in_thread();
+	wait_without_counter();
 	confined = true;
 }
 

@@ -26,6 +26,10 @@ void interpose_resolve(void);
 
 #define EXPORT __attribute__((visibility("default")))
 
+/* What programs call most lies side by side, in two pages of code.  The second: a static function, of the type of that. */
+#define INTERPOSE_HOT(name)	     extern __typeof__(name) name __attribute__((hot))
+#define INTERPOSE_HOT_AS(name, type) __typeof__(type) name __attribute__((hot))
+
 #define INTERPOSE_ROW(name)                                                                        \
 	static __typeof__(name) *real_##name;                                                      \
 	__attribute__((section("cprof_interpose"),                                                 \

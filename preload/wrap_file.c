@@ -19,6 +19,11 @@
 #include "preload/blocked.h"
 #include "preload/interpose.h"
 
+INTERPOSE_HOT(pread);
+INTERPOSE_HOT(pread64);
+INTERPOSE_HOT(pwrite);
+INTERPOSE_HOT(pwrite64);
+
 /* Two names for one function of libc; other libraries may have one of them only. */
 #define INTERPOSE_TWINS(type, name, twin, class, params, args)                                     \
 	INTERPOSE_TIMED(type, name, class, params, args)                                           \

@@ -18,6 +18,13 @@
 #include "preload/interpose.h"
 #include "preload/wait.h"
 
+INTERPOSE_HOT(pthread_mutex_lock);
+INTERPOSE_HOT(pthread_mutex_unlock);
+INTERPOSE_HOT(sem_wait);
+INTERPOSE_HOT(pthread_cond_wait);
+static INTERPOSE_HOT_AS(lock_pthread_mutex_lock, pthread_mutex_lock);
+static INTERPOSE_HOT_AS(wait_sem_wait, sem_wait);
+
 #define SHARED	    128 /* of __kind; between processes */
 #define INHERITING  32	/* of __kind: PTHREAD_PRIO_INHERIT */
 #define ROBUST	    16	/* of __kind */

@@ -12,6 +12,7 @@
 #include "preload/clock.h"
 #include "preload/host.h"
 #include "preload/interpose.h"
+#include "preload/wait.h"
 
 extern char __libc_single_threaded __attribute__((weak)); /* glibc 2.32 */
 
@@ -30,9 +31,11 @@ extern int every_prctl(int option, unsigned long a, unsigned long b, unsigned lo
 EXPORT int every_prctl(int option, unsigned long a, unsigned long b, unsigned long c,
 		       unsigned long d)
 {
-	if (option == PR_SET_TSC && a == PR_TSC_SIGSEGV)
+	if (option == PR_SET_TSC && a == PR_TSC_SIGSEGV) {
 		clock_without_counter();
-	else if (option == PR_SET_SECCOMP && a == SECCOMP_MODE_STRICT)
+		wait_without_counter();
+	}
+	if (option == PR_SET_SECCOMP && a == SECCOMP_MODE_STRICT)
 		host_before_strict();
 	return REAL(prctl)(option, a, b, c, d);
 }

@@ -15,6 +15,17 @@
 #include "preload/socket.h"
 #include "preload/wait.h"
 
+INTERPOSE_HOT(read);
+INTERPOSE_HOT(write);
+INTERPOSE_HOT(recv);
+INTERPOSE_HOT(send);
+INTERPOSE_HOT(recvmsg);
+INTERPOSE_HOT(sendmsg);
+INTERPOSE_HOT(writev);
+static INTERPOSE_HOT_AS(whole_write, write);
+static INTERPOSE_HOT_AS(whole_send, send);
+static INTERPOSE_HOT_AS(whole_recv, recv);
+
 #define SOCKET_SCOPE(type, name, class, params, args, option, events)                              \
 	static __attribute__((noinline)) type scoped_##name params                                 \
 	{                                                                                          \

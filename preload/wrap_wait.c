@@ -17,6 +17,9 @@
 #include "preload/mask.h"
 #include "preload/wait.h"
 
+INTERPOSE_HOT(poll);
+INTERPOSE_HOT(epoll_wait);
+
 /* ---- descriptors ---- */
 
 INTERPOSE_WAIT(int, poll, WAIT_POLL, SYS_poll, (struct pollfd * fds, nfds_t count, int timeout),

@@ -8,8 +8,8 @@ machine meets all alike, and a process that is lucky with where its pages lie is
 
   server  redis, nginx, memcached: a slice is a fixed number of requests by build/bench/load, after one that does not count
   shell   sqlite, python (as it is and with PYTHONMALLOC=malloc), ping-pong: a slice is a fixed piece of work ordered through standard input, likewise
-  whole   cc1: stopped (SIGSTOP) but for its slice, from its first instruction to its end, start and exit included; one
-          ratio a round
+  whole   cc1, postgres: stopped (SIGSTOP; of postgres its clients) but for its slice, from its first instruction to its end,
+          start and exit included; one ratio a round
 
 What is measured is the program's own user and system time, all its threads, in ns (clock_getcpuclockid), per slice of
 equal work. A ratio is to the geometric mean of the two runs without a profiler in the same pass; "nothing, again" is the
@@ -27,6 +27,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 
 import peers
@@ -224,7 +225,27 @@ class Pingpong(Shell):
         return b"%d\n" % (amount * 100)
 
 
-class Cc1:
+class Whole:
+    """Measured from its start to its end. self.worker is who is stopped but for its slice: a pid."""
+
+    def slice(self):
+        """Lets it work for a slice; whether it goes on after that."""
+        try:
+            os.kill(self.worker, signal.SIGCONT)
+            time.sleep(SLICE_NS / 1e9)
+            os.kill(self.worker, signal.SIGSTOP)
+        except ProcessLookupError:
+            pass
+        return self.goes_on()
+
+    def finish(self):
+        pass
+
+    def end(self):
+        self.run.end()
+
+
+class Cc1(Whole):
     """A C file that takes it about a second."""
     name, unit = "cc1", "-O2, one file"
     binary = subprocess.run(["gcc", "-print-prog-name=cc1"], capture_output=True, text=True).stdout.strip()
@@ -236,22 +257,89 @@ class Cc1:
             with open(source, "w") as f:
                 subprocess.run([sys.executable, peers.HERE + "/big.py", str(self.functions)], stdout=f, check=True)
         self.run = Run(config, [self.binary, "-fpreprocessed", "-quiet", "-O2", source, "-o", "big.s"], SERVED, hold=True)
+        self.worker = self.run.pid
 
-    def slice(self):
-        """Lets it run for a slice; whether it goes on after that."""
-        try:
-            os.kill(self.run.pid, signal.SIGCONT)
-            time.sleep(SLICE_NS / 1e9)
-            os.kill(self.run.pid, signal.SIGSTOP)
-        except ProcessLookupError:
-            pass
+    def goes_on(self):
         return self.run.reported("status") is None
 
+
+class Postgres(Whole):
+    """The server, all its processes, under pgbench with 16 clients: its start, their transactions and its end."""
+    clients = 16
+    transactions = int(os.environ.get("BENCH_TRANSACTIONS", "500"))  # of each client
+    name, unit = "postgres", "%d clients of pgbench, %d transactions each" % (clients, transactions)
+    programs = peers.found("/usr/lib/postgresql/*/bin") or ""
+    binary = programs + "/postgres"
+    ident = ["setpriv", "--reuid=postgres", "--regid=postgres", "--init-groups"] if not os.getuid() else []
+    port = "5432"  # only a name: of a socket in a directory of its own
+
+    @classmethod
+    def given(cls, path):
+        """To whom the server runs as, which is not root."""
+        if cls.ident:
+            for top, _, files in os.walk(path):
+                for name in [top, *(os.path.join(top, f) for f in files)]:
+                    shutil.chown(name, "postgres", "postgres")
+        return path
+
+    def command(self, name, *args):
+        return [*self.ident, self.programs + "/" + name, "-h", self.run_data, "-p", self.port, *args]
+
+    def serve(self, config):
+        data = self.run_data
+        self.run = Run(config, [*self.ident, self.binary, "-D", data, "-p", self.port, "-k", data, "-c", "listen_addresses=",
+                                "-c", "autovacuum=off"], SERVED, hold=True, env={"CPROF_OUTPUT_SIGNAL": "none"})
+        self.given(self.run.dir)
+        peers.wait_for("answer", 20, self.answers)
+
+    def answers(self):
+        os.kill(self.run.pid, signal.SIGCONT)  # again and again: it may not have stopped yet
+        return not subprocess.run(self.command("pg_isready", "-q"), cwd="/").returncode
+
+    def finish(self):
+        os.kill(self.run.pid, signal.SIGINT)
+
+    def template(self):
+        """A cluster with pgbench's tables."""
+        path = peers.SCRATCH + "/postgres"
+        if not os.path.exists(path):
+            os.chmod(peers.SCRATCH, 0o711)
+            os.mkdir(path, 0o700)
+            self.given(path)
+            quiet = {"check": True, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "cwd": "/"}
+            subprocess.run([*self.ident, self.programs + "/initdb", "-D", path, "-A", "trust"], **quiet)
+            self.run_data = path
+            self.serve(peers.NOTHING)
+            subprocess.run(self.command("pgbench", "-i", "-q", "-s", str(self.clients), "postgres"), **quiet)
+            self.finish()
+            self.run.wait(PATIENCE)
+            self.run.end()
+        return path
+
+    def start(self, config):
+        template = self.template()
+        self.run_data = tempfile.mkdtemp(dir=peers.SCRATCH)
+        subprocess.run(["cp", "-a", template + "/.", self.run_data], check=True)
+        os.chmod(self.run_data, 0o700)
+        if self.ident:
+            shutil.chown(self.run_data, "postgres", "postgres")
+        self.serve(config)
+        self.bench = subprocess.Popen(self.command("pgbench", "-n", "-c", str(self.clients), "-t", str(self.transactions),
+                                                   "postgres"), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd="/")
+        self.worker = self.bench.pid
+
+    def goes_on(self):
+        return self.bench.poll() is None
+
     def end(self):
+        if hasattr(self, "bench"):
+            self.bench.kill()
+            self.bench.wait()
         self.run.end()
+        shutil.rmtree(self.run_data, ignore_errors=True)
 
 
-PROGRAMS = [Sqlite, Cc1, Redis, Nginx, Memcached, Python, PythonMalloc, Pingpong]
+PROGRAMS = [Sqlite, Cc1, Redis, Nginx, Memcached, Postgres, Python, PythonMalloc, Pingpong]
 
 
 def say(text):
@@ -345,7 +433,7 @@ class Measurement:
     def measure_round(self, number, amount):
         alive = self.start()
         try:
-            if self.program is Cc1:
+            if issubclass(self.program, Whole):
                 going = dict(alive)
                 while going:
                     on = self.each(going, lambda one: one.slice())
@@ -374,13 +462,14 @@ class Measurement:
 
     @staticmethod
     def ended(one):
+        one.finish()
         used, status = one.run.wait(PATIENCE)
         if status:
             raise Failed("exit status %d: %s" % (status, one.run.output().strip()[-200:]))
         return used
 
     def run(self):
-        amount = 1 if self.program is Cc1 else self.calibrate()
+        amount = 1 if issubclass(self.program, Whole) else self.calibrate()
         self.operations = amount * getattr(self.program, "connections", 1)
         begin = time.monotonic()
         for number in range(ROUNDS):
