@@ -12,7 +12,7 @@
 
 #define SOURCE "/sys/devices/system/clocksource/clocksource0/current_clocksource"
 
-bool clock_by_counter = true;
+bool clock_by_counter = true, clock_is_off;
 static bool is_chosen; /* two threads may choose at once: they choose the same */
 static uint64_t start_ns, start_ticks;
 
@@ -74,6 +74,17 @@ void clock_start(void)
 	find_vdso();
 	start_ns = clock_now_ns();
 	start_ticks = clock_ticks();
+}
+
+void clock_ticks_off(void)
+{
+	clock_is_off = true;
+	__atomic_store_n(&clock_by_counter, false, __ATOMIC_RELAXED);
+}
+
+uint64_t clock_other_ticks(void)
+{
+	return clock_is_off ? 0 : clock_now_ns();
 }
 
 void clock_without_counter(void)

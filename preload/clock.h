@@ -31,11 +31,21 @@ void clock_stop_in_thread(void);
  * Ticks: the cheapest clock for durations.  The processor's counter where the kernel keeps its own time by it, and so has found it
  * steady and the same on all processors: 8 ns, a pair of them 16 (the vdso: 39).  Else nanoseconds.
  */
-extern bool clock_by_counter __attribute__((visibility("hidden"))); /* only for clock_ticks() */
+extern bool clock_by_counter __attribute__((visibility("hidden"))); /* only for what is inline */
+
+/* Nobody wants to know how long anything takes: ticks stand still, at 0.
+ * Context: own (start-up).  Allocates: no.  Locks: none. */
+void clock_ticks_off(void);
+extern bool clock_is_off
+	__attribute__((visibility("hidden"))); /* only with clock_by_counter false */
+
+/* Ticks where they are not the counter.
+ * Context: signal.  Allocates: no.  Locks: none. */
+uint64_t clock_other_ticks(void);
 
 static inline uint64_t clock_ticks(void)
 {
-	return __builtin_expect(clock_by_counter, 1) ? __builtin_ia32_rdtsc() : clock_now_ns();
+	return __builtin_expect(clock_by_counter, 1) ? __builtin_ia32_rdtsc() : clock_other_ticks();
 }
 
 /* How ticks and nanoseconds relate, now; error below 1e-4 of a duration, or 100 ns. */

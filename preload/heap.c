@@ -78,7 +78,7 @@ static void draw(struct heap_thread *t)
 		return;
 	}
 	if (!t->seed)
-		t->seed = clock_ticks() ^ (uint64_t)sys_gettid() << 32;
+		t->seed = clock_now_ns() ^ (uint64_t)sys_gettid() << 32;
 	t->left = sampling_gap(&t->seed, period);
 }
 

@@ -341,7 +341,10 @@ static void start(const char *argv0, char *const *envp)
 	sampler_init(host.settings.cpu_hz);
 	signals_init(host.settings.output_signal);
 	heap_start();
-	holder_start(host.settings.block_threshold || host.settings.mutex_fraction);
+	bool waits = host.settings.block_threshold || host.settings.mutex_fraction;
+	if (!waits)
+		clock_ticks_off();
+	holder_start(waits);
 	blocked_start(true);
 	interval_start();
 	begin_main_thread(); /* last: its time is the host's from here on */

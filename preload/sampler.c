@@ -144,7 +144,7 @@ static void settle(struct thread *t)
 
 static uint64_t random_below(uint64_t limit)
 {
-	uint64_t state = clock_ticks() ^ (uint64_t)sys_gettid() << 32;
+	uint64_t state = clock_now_ns() ^ (uint64_t)sys_gettid() << 32;
 
 	return sampling_random(&state) % limit;
 }

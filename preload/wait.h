@@ -63,7 +63,8 @@ static inline void wait_open(struct wait *w, int nr)
 static inline void wait_begin(struct wait *w, int nr)
 {
 	wait_open(w, nr);
-	w->blocked.began = clock_by_counter ? __builtin_ia32_rdtsc() : clock_now_ns() | WAIT_BY_NS;
+	w->blocked.began =
+		clock_by_counter ? __builtin_ia32_rdtsc() : clock_other_ticks() | WAIT_BY_NS;
 	__asm__ volatile("" ::: "memory");
 	blocked_thread.now = &w->blocked;
 }
@@ -83,7 +84,7 @@ static inline void wait_close(const struct wait *w)
 
 static inline uint64_t wait_now(const struct wait *w)
 {
-	return __builtin_expect(w->blocked.began & WAIT_BY_NS, 0) ? clock_now_ns() | WAIT_BY_NS
+	return __builtin_expect(w->blocked.began & WAIT_BY_NS, 0) ? clock_other_ticks() | WAIT_BY_NS
 								  : __builtin_ia32_rdtsc();
 }
 
@@ -92,7 +93,7 @@ static inline uint64_t wait_now(const struct wait *w)
  * Context: wrapper.  Allocates: no.  Locks: none. */
 static inline void wait_without_counter(void)
 {
-	const uint64_t now = clock_now_ns() | WAIT_BY_NS;
+	const uint64_t now = clock_other_ticks() | WAIT_BY_NS;
 
 	for (struct wait *w = blocked_thread.scope.wait; w && wait_is_live(w); w = w->outer)
 		w->blocked.began = now;

@@ -77,8 +77,11 @@ static INTERPOSE_HOT_AS(whole_recv, recv);
 		uint64_t ticks;                                                                    \
 		type r;                                                                            \
                                                                                                    \
-		if (__builtin_expect(!clock_by_counter, 0))                                        \
+		if (__builtin_expect(!clock_by_counter, 0)) {                                      \
+			if (clock_is_off)                                                          \
+				return real_##name args;                                           \
 			return by_other_clock_##name args;                                         \
+		}                                                                                  \
 		blocked_begin_at(&b, __builtin_ia32_rdtsc());                                      \
 		r = real_##name args;                                                              \
 		if (__builtin_expect(!clock_by_counter, 0))                                        \
