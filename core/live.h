@@ -43,12 +43,12 @@ extern union live_filter {
  * a 64th of its size of it, so that what the program has in the caches stays there. */
 static inline unsigned live_class(uint64_t address)
 {
-	return (unsigned)(address >> 6 ^ address >> 22) % LIVE_CLASSES;
+	return (unsigned)(address >> 6) % LIVE_CLASSES;
 }
 
 static inline unsigned live_place(uint64_t address, unsigned mask)
 {
-	return (live_class(address) & mask) + mask + 1;
+	return ((unsigned)(address >> 6) & mask) + mask + 1;
 }
 
 /* False: it is not in the table.  Relaxed: whoever frees it has got the address from whoever allocated it, who has seen

@@ -116,7 +116,7 @@ TEST(live_churn_of_an_allocators_addresses_leaves_nothing)
 TEST(live_take_of_null_finds_no_empty_place)
 {
 	struct live_entry entry = {.row_at = 7};
-	void *p = (void *)(UINT64_C(0x10001000) << 6); /* as NULL in all filters */
+	void *p = (void *)(UINT64_C(0x10010000) << 6); /* as NULL in all filters */
 
 	live_forget();
 	CHECK_EQ(live_class((uintptr_t)p), live_class(0));
