@@ -35,6 +35,7 @@ static const uint32_t masks[] = {512 - 1, 4096 - 1, LIVE_CLASSES - 1};
 static _Atomic uint32_t over[PLACES_IN_SMALL];
 static _Atomic bool over_used;
 static _Atomic int64_t live_count;
+static _Atomic uint32_t times_forgotten;
 /* Pages of the filters that were ever written: so that a child of fork copies no others. */
 static _Atomic uint32_t filter_pages;
 
@@ -70,20 +71,36 @@ static bool count_at(unsigned place, int change, unsigned top)
 	return true;
 }
 
-/* Counter and over are right together at any time; the counter would be 0 before over is only when 254 threads stood
- * between the two lines of the way down at once. */
+static bool take_over(unsigned place)
+{
+	uint32_t more = atomic_load_explicit(&over[place], memory_order_seq_cst);
+
+	while (more)
+		if (atomic_compare_exchange_weak_explicit(&over[place], &more, more - 1,
+							  memory_order_seq_cst,
+							  memory_order_relaxed))
+			return true;
+	return false;
+}
+
+/* What a counter of a small filter can not hold is in over, which goes up last and down first.  So the counter is 0 before over is
+ * only when 254 threads stand between the two lines of the way down at once. */
 static void count_small(unsigned place, int change)
 {
-	uint32_t more = atomic_load_explicit(&over[place], memory_order_relaxed);
-
-	while (change < 0 && more)
-		if (atomic_compare_exchange_weak_explicit(&over[place], &more, more - 1,
-							  memory_order_relaxed,
-							  memory_order_relaxed))
-			return;
-	if (!count_at(place, change, SATURATED - 1)) {
+	if (change < 0) {
+		if (!take_over(place))
+			(void)count_at(place, -1, SATURATED);
+		return;
+	}
+	while (!count_at(place, 1, SATURATED - 1)) {
 		atomic_store_explicit(&over_used, true, memory_order_relaxed);
-		atomic_fetch_add_explicit(&over[place], 1, memory_order_relaxed);
+		/* Sequentially consistent, with take_over(): whoever comes down from here on sees it. */
+		atomic_fetch_add_explicit(&over[place], 1, memory_order_seq_cst);
+		if (__atomic_load_n(&live_filter.count[place], __ATOMIC_SEQ_CST) >= SATURATED - 1)
+			return;
+		/* It was emptied meanwhile: back, and again.  Whoever was quicker has left one in the counter for ours. */
+		if (!take_over(place))
+			return;
 	}
 }
 
@@ -166,7 +183,9 @@ static bool enter(struct line *line, uint64_t address, const struct live_entry *
 
 bool live_add(const void *address, const struct live_entry *entry)
 {
+	const uint32_t forgotten = atomic_load_explicit(&times_forgotten, memory_order_relaxed);
 	uint64_t at = (uintptr_t)address;
+	struct live_entry out;
 
 	/* The filter first: who frees it looks there first. */
 	filter_count(at, 1);
@@ -175,8 +194,12 @@ bool live_add(const void *address, const struct live_entry *entry)
 
 		if (!level)
 			break;
-		if (enter(line_of(level, level_bits[n], at), at, entry))
-			return true;
+		if (!enter(line_of(level, level_bits[n], at), at, entry))
+			continue;
+		/* A handler has forked here: it is in the table, and not in all filters. */
+		if (atomic_load_explicit(&times_forgotten, memory_order_relaxed) != forgotten)
+			return !live_take(address, &out);
+		return true;
 	}
 	filter_count(at, -1);
 	return false;
@@ -218,6 +241,7 @@ static void forget_filter(void)
 {
 	uint32_t pages = atomic_exchange_explicit(&filter_pages, 0, memory_order_relaxed);
 
+	atomic_fetch_add_explicit(&times_forgotten, 1, memory_order_relaxed);
 	for (unsigned i = 0; i < sizeof live_filter / PAGE; i++)
 		if (pages & UINT32_C(1) << i)
 			memset(live_filter.count + i * PAGE, 0, PAGE);

@@ -34,6 +34,8 @@ struct wait_scope {
 	/* Written by the handler on this thread: the call has returned at a signal of ours, and no
 	 * signal of the host's was on its way. */
 	bool again;
+	/* The counter is no longer to be read by this thread, which may be in a handler on top of waits that began by it. */
+	bool no_counter;
 	int error; /* with again: errno before the call, which the call has not set yet */
 };
 
@@ -116,7 +118,8 @@ static inline bool blocked_passes(struct stretch *line, const struct blocked *b,
 {
 	*ret_ticks = now - b->began;
 	blocked_thread.now = NULL;
-	if (__builtin_expect((int64_t)*ret_ticks >= line->left, 0))
+	/* Less than nothing, of two clocks or two processors, is much here: for blocked_look(). */
+	if (__builtin_expect(*ret_ticks >= (uint64_t)line->left, 0))
 		return false;
 	line->left -= (int64_t)*ret_ticks;
 	return true;

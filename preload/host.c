@@ -25,7 +25,6 @@
 #include "preload/sampler.h"
 #include "preload/signals.h"
 #include "preload/socket.h"
-#include "preload/wait.h"
 #include "unwind/modules.h"
 #include "unwind/unwind.h"
 
@@ -346,8 +345,8 @@ static void start(const char *argv0, char *const *envp)
 		clock_ticks_off();
 	holder_start(waits);
 	blocked_start(true);
+	begin_main_thread(); /* its time is the host's from here on */
 	interval_start();
-	begin_main_thread(); /* last: its time is the host's from here on */
 }
 
 void host_start(void)
@@ -390,7 +389,7 @@ void host_confine(bool alone)
 	blocked_stop_in_thread();
 	heap_stop_in_thread();
 	clock_stop_in_thread();
-	wait_without_counter();
+	blocked_thread.scope.no_counter = true;
 	confined = true;
 }
 

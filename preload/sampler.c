@@ -351,10 +351,14 @@ static void record(struct thread *t, unsigned ticks, const void *context)
 /* A tick that comes late stands for many, and meanwhile a dump may have told of what the thread had used. */
 static unsigned not_told_yet(const struct thread *t, unsigned ticks)
 {
-	int64_t left = (int64_t)(sys_clock_ns(CLOCK_THREAD_CPUTIME_ID) -
-				 atomic_load_explicit(&t->attributed_ns, memory_order_relaxed));
-	uint64_t periods = left > 0 ? ((uint64_t)left + period_ns - 1) / period_ns : 0;
+	uint64_t cpu = sys_clock_ns(CLOCK_THREAD_CPUTIME_ID), periods = 0;
+	int64_t left =
+		(int64_t)(cpu - atomic_load_explicit(&t->attributed_ns, memory_order_relaxed));
 
+	if (!cpu) /* the host's seccomp filter, perhaps */
+		return ticks;
+	if (left > 0)
+		periods = ((uint64_t)left + period_ns - 1) / period_ns;
 	return periods < ticks ? (unsigned)periods : ticks;
 }
 

@@ -84,26 +84,24 @@ static inline void wait_close(const struct wait *w)
 
 static inline uint64_t wait_now(const struct wait *w)
 {
-	return __builtin_expect(w->blocked.began & WAIT_BY_NS, 0) ? clock_other_ticks() | WAIT_BY_NS
-								  : __builtin_ia32_rdtsc();
+	if (__builtin_expect(w->blocked.began & WAIT_BY_NS, 0))
+		return clock_other_ticks() | WAIT_BY_NS;
+	if (__builtin_expect(blocked_thread.scope.no_counter, 0))
+		return w->blocked.began; /* its time is lost */
+	return __builtin_ia32_rdtsc();
 }
 
-/* The counter is no longer to be read (preload/clock), by the waits either that this thread is inside of, in a handler: their time
- * so far is lost.
- * Context: wrapper.  Allocates: no.  Locks: none. */
-static inline void wait_without_counter(void)
-{
-	const uint64_t now = clock_other_ticks() | WAIT_BY_NS;
-
-	for (struct wait *w = blocked_thread.scope.wait; w && wait_is_live(w); w = w->outer)
-		w->blocked.began = now;
-}
-
-/* The scope and the wait end; as blocked_end(). */
+/* The scope and the wait end; as blocked_end().  What began by a counter that the process no longer reads is of no known length. */
 #define wait_end(w, class, entry)                                                                  \
 	do {                                                                                       \
+		uint64_t wait_ticks;                                                               \
+                                                                                                   \
 		wait_close(w);                                                                     \
-		blocked_end_at(&(w)->blocked, wait_now(w), class, entry);                          \
+		if (!blocked_passes(blocked_line(class), &(w)->blocked, wait_now(w), &wait_ticks)) \
+			blocked_look((w)->blocked.began &WAIT_BY_NS || clock_by_counter            \
+					     ? wait_ticks                                          \
+					     : 0,                                                  \
+				     class, entry);                                                \
 	} while (0)
 
 /* After a call that was interrupted: was it by us alone? */

@@ -9,10 +9,10 @@
 #include <sys/prctl.h>
 
 #include "core/sys.h"
+#include "preload/blocked.h"
 #include "preload/clock.h"
 #include "preload/host.h"
 #include "preload/interpose.h"
-#include "preload/wait.h"
 
 extern char __libc_single_threaded __attribute__((weak)); /* glibc 2.32 */
 
@@ -33,7 +33,7 @@ EXPORT int every_prctl(int option, unsigned long a, unsigned long b, unsigned lo
 {
 	if (option == PR_SET_TSC && a == PR_TSC_SIGSEGV) {
 		clock_without_counter();
-		wait_without_counter();
+		blocked_thread.scope.no_counter = true;
 	}
 	if (option == PR_SET_SECCOMP && a == SECCOMP_MODE_STRICT)
 		host_before_strict();
