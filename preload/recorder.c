@@ -20,6 +20,7 @@
 enum { NONE, MAKING, READY, FAILED };
 
 static _Atomic int state;
+#define MAKING_MS 100u	   /* it takes less than one */
 static _Atomic bool ended; /* nothing is recorded any more */
 static struct store store;
 static char exe[512];
@@ -222,9 +223,13 @@ void recorder_after_fork(void)
 
 void recorder_end(void)
 {
+	const struct timespec moment = {0, 1000000};
 	struct store *s;
 
 	atomic_store_explicit(&ended, true, memory_order_relaxed);
+	/* Another thread that has made its file, and not come so far as to see that, would leave it behind. */
+	for (unsigned i = 0; i < MAKING_MS && recorder_is_being_made(); i++)
+		(void)SYS_CALL(SYS_nanosleep, &moment, NULL, 0, 0, 0, 0);
 	s = recorder_existing();
 	if (!s || !s->path[0])
 		return;

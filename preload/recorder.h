@@ -58,7 +58,7 @@ void recorder_after_fork(void);
 
 /* The end of recording: no store is made any more, and the file of this one is removed; the mapping
  * stays, because threads may still be in it.  go_on takes it back where the end did not come; the file
- * is gone all the same.
+ * is gone all the same.  Waits for one in the making by another thread, for 100 ms at most.
  * Context: own. */
 void recorder_end(void);
 bool recorder_has_ended(void);
