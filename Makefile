@@ -161,7 +161,7 @@ include tests/fuzz/fuzz.mk
 # Build needs, then what the demo and the checks need beyond them.
 NEED_BUILD := gcc make binutils libc6-dev libprotobuf-c-dev protobuf-c-compiler zlib1g-dev libiberty-dev libinih-dev liblzma-dev
 NEED_DEMO  := redis-server redis-tools
-NEED_CHECK := g++ clang libclang-rt-dev clang-format golang-go libunwind-dev python3 sqlite3 nodejs gawk perl git file procps graphviz \
+NEED_CHECK := g++ valgrind clang libclang-rt-dev clang-format golang-go libunwind-dev python3 sqlite3 nodejs gawk perl git file procps graphviz \
 	      util-linux nginx-light apache2-utils postgresql memcached libmemcached-tools stress-ng \
 	      libxml2-utils mandoc xz-utils pkg-config libjemalloc2 libtcmalloc-minimal4 libmimalloc2.0
 

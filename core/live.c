@@ -9,11 +9,11 @@
 
 #include "core/as_safe.h"
 
-#define PLACES		8u
-#define SATURATED	255u
-#define PLACES_IN_SMALL (2 * 4096u) /* of all filters but the largest */
-#define FILLING		1u	    /* in place of an address */
-#define PAGE		4096u
+#define PLACES	  8u
+#define SATURATED 255u
+#define MIDDLE	  4096u
+#define FILLING	  1u /* in place of an address */
+#define PAGE	  4096u
 
 /* 256 bytes: four cache lines, the first of which is all that a search needs. */
 struct line {
@@ -28,16 +28,15 @@ static const uint8_t level_bits[LEVELS] = {6, 10, 14, 18, 22};
 static _Atomic(struct line *) levels[LEVELS];
 
 union live_filter live_filter __attribute__((aligned(PAGE)));
-static const uint32_t masks[] = {512 - 1, 4096 - 1, LIVE_CLASSES - 1};
-#define FILTERS (sizeof masks / sizeof masks[0])
+static const uint32_t classes[1 + LIVE_FILTERS] = {0, 512, MIDDLE, LIVE_CLASSES};
 /* What counters of the small filters can not hold: so they need not stay at their top, when many were in the table and
  * are gone. */
-static _Atomic uint32_t over[PLACES_IN_SMALL];
+static _Atomic uint32_t over[LIVE_FILTERS - 1][MIDDLE];
 static _Atomic bool over_used;
 static _Atomic int64_t live_count;
 static _Atomic uint32_t times_forgotten;
 /* Pages of the filters that were ever written: so that a child of fork copies no others. */
-static _Atomic uint32_t filter_pages;
+static _Atomic uint64_t filter_pages;
 
 static uint64_t level_bytes(unsigned level)
 {
@@ -54,9 +53,9 @@ static struct line *line_of(struct line *level, unsigned bits, uint64_t address)
 /* False: it is at this top.  One that is at SATURATED no longer knows how many there are, and stays. */
 static bool count_at(unsigned place, int change, unsigned top)
 {
-	uint8_t *counter = &live_filter.count[place];
+	uint8_t *counter = &live_filter.counter[place];
 	uint8_t was = __atomic_load_n(counter, __ATOMIC_RELAXED), now;
-	uint32_t page = UINT32_C(1) << place / PAGE;
+	uint64_t page = UINT64_C(1) << place / PAGE;
 
 	if (!(atomic_load_explicit(&filter_pages, memory_order_relaxed) & page))
 		atomic_fetch_or_explicit(&filter_pages, page, memory_order_relaxed);
@@ -71,12 +70,17 @@ static bool count_at(unsigned place, int change, unsigned top)
 	return true;
 }
 
+static _Atomic uint32_t *over_at(unsigned place)
+{
+	return &over[place / LIVE_CLASSES - 1][place % LIVE_CLASSES];
+}
+
 static bool take_over(unsigned place)
 {
-	uint32_t more = atomic_load_explicit(&over[place], memory_order_seq_cst);
+	uint32_t more = atomic_load_explicit(over_at(place), memory_order_seq_cst);
 
 	while (more)
-		if (atomic_compare_exchange_weak_explicit(&over[place], &more, more - 1,
+		if (atomic_compare_exchange_weak_explicit(over_at(place), &more, more - 1,
 							  memory_order_seq_cst,
 							  memory_order_relaxed))
 			return true;
@@ -95,8 +99,8 @@ static void count_small(unsigned place, int change)
 	while (!count_at(place, 1, SATURATED - 1)) {
 		atomic_store_explicit(&over_used, true, memory_order_relaxed);
 		/* Sequentially consistent, with take_over(): whoever comes down from here on sees it. */
-		atomic_fetch_add_explicit(&over[place], 1, memory_order_seq_cst);
-		if (__atomic_load_n(&live_filter.count[place], __ATOMIC_SEQ_CST) >= SATURATED - 1)
+		atomic_fetch_add_explicit(over_at(place), 1, memory_order_seq_cst);
+		if (__atomic_load_n(&live_filter.counter[place], __ATOMIC_SEQ_CST) >= SATURATED - 1)
 			return;
 		/* It was emptied meanwhile: back, and again.  Whoever was quicker has left one in the counter for ours. */
 		if (!take_over(place))
@@ -108,35 +112,34 @@ static void count_small(unsigned place, int change)
  * Any is right at any time, but for none at all, which is not chosen again.  Release: the counters were first. */
 static void choose(int64_t count)
 {
-	uint32_t mask = __atomic_load_n(&live_filter.head[LIVE_MASK], __ATOMIC_RELAXED);
-	unsigned i = 0;
+	uint32_t look = __atomic_load_n(&live_filter.look, __ATOMIC_RELAXED), better;
+	unsigned i = look ? look / LIVE_CLASSES : 1;
 
-	while (i + 1 < FILTERS && masks[i] < mask)
+	while (i < LIVE_FILTERS && count > classes[i] / 10)
 		i++;
-	while (i + 1 < FILTERS && count > masks[i] / 10)
-		i++;
-	while (i > 0 && count < masks[i - 1] / 20)
+	while (i > 1 && count < classes[i - 1] / 20)
 		i--;
-	if (masks[i] != mask)
-		__atomic_store_n(&live_filter.head[LIVE_MASK], masks[i], __ATOMIC_RELEASE);
+	better = LIVE_LOOK(i, classes[i]);
+	if (better != look)
+		__atomic_store_n(&live_filter.look, better, __ATOMIC_RELEASE);
 }
 
 /* Relaxed: each filter is right by itself. */
 static void filter_count(uint64_t address, int change)
 {
-	for (unsigned i = 0; i + 1 < FILTERS; i++)
-		count_small(live_place(address, masks[i]), change);
-	(void)count_at(live_place(address, masks[FILTERS - 1]), change, SATURATED);
+	for (unsigned i = 1; i < LIVE_FILTERS; i++)
+		count_small(live_place(address, LIVE_LOOK(i, classes[i])), change);
+	(void)count_at(live_place(address, LIVE_LARGEST), change, SATURATED);
 	choose(atomic_fetch_add_explicit(&live_count, change, memory_order_relaxed) + change);
 }
 
 void live_mark(const void *address)
 {
-	for (unsigned i = 0; i < FILTERS; i++) {
-		unsigned place = live_place((uintptr_t)address, masks[i]);
+	for (unsigned i = 1; i <= LIVE_FILTERS; i++) {
+		unsigned place = live_place((uintptr_t)address, LIVE_LOOK(i, classes[i]));
 
 		(void)count_at(place, 1, SATURATED); /* for the page */
-		__atomic_store_n(&live_filter.count[place], SATURATED, __ATOMIC_RELAXED);
+		__atomic_store_n(&live_filter.counter[place], SATURATED, __ATOMIC_RELAXED);
 	}
 	choose(atomic_load_explicit(&live_count, memory_order_relaxed));
 }
@@ -239,12 +242,13 @@ bool live_take(const void *address, struct live_entry *ret_entry)
 
 static void forget_filter(void)
 {
-	uint32_t pages = atomic_exchange_explicit(&filter_pages, 0, memory_order_relaxed);
+	uint64_t pages = atomic_exchange_explicit(&filter_pages, 0, memory_order_relaxed);
 
 	atomic_fetch_add_explicit(&times_forgotten, 1, memory_order_relaxed);
-	for (unsigned i = 0; i < sizeof live_filter / PAGE; i++)
-		if (pages & UINT32_C(1) << i)
-			memset(live_filter.count + i * PAGE, 0, PAGE);
+	for (unsigned i = LIVE_CLASSES / PAGE; i < sizeof live_filter.count / PAGE; i++)
+		if (pages & UINT64_C(1) << i)
+			memset(live_filter.counter + i * PAGE, 0, PAGE);
+	__atomic_store_n(&live_filter.look, 0, __ATOMIC_RELAXED);
 	if (atomic_exchange_explicit(&over_used, false, memory_order_relaxed))
 		memset(over, 0, sizeof over);
 	atomic_store_explicit(&live_count, 0, memory_order_relaxed);

@@ -23,6 +23,7 @@
 #include <stdint.h>
 
 #define LIVE_CLASSES 65536u /* of the largest filter */
+#define LIVE_FILTERS 3u
 
 /* One sampled allocation: the row that it was added to, and how much. */
 struct live_entry {
@@ -30,39 +31,47 @@ struct live_entry {
 	uint64_t objects, bytes;
 };
 
-/* The filter of n classes, a power of two, is count[n] to count[2 * n - 1].  head[LIVE_MASK] is n - 1 of the one to look at;
- * 0 when nothing was ever in the table: then that is count[1], which stays 0.  Hidden, so that free() gets at it by one
- * instruction; only for live_maybe(). */
+/* Filter i, from 1 on, is count[i], as far as it has classes.  look: i in the upper half and its number of classes - 1 in the
+ * lower, of the one to look at; one word, so that both belong together.  0 when nothing was ever in the table: then that is
+ * none, which stays 0, in the same line of the cache.  Hidden, so that free() gets at it by one instruction; only for
+ * live_maybe(). */
 extern union live_filter {
-	uint32_t head[16];
-	uint8_t count[2 * LIVE_CLASSES];
+	struct {
+		uint8_t none[4];
+		uint32_t look;
+	};
+	uint8_t count[1 + LIVE_FILTERS][LIVE_CLASSES];
+	uint8_t counter[(1 + LIVE_FILTERS) * LIVE_CLASSES];
 } live_filter __attribute__((visibility("hidden")));
-#define LIVE_MASK 2
+#define LIVE_LOOK(filter, classes) ((filter)*LIVE_CLASSES + (classes)-1)
+#define LIVE_LARGEST		   LIVE_LOOK(LIVE_FILTERS, LIVE_CLASSES)
+#define LIVE_ANY		   (3 * LIVE_CLASSES) /* the bits of every filter */
 
-/* 64 bytes of memory share a counter, and neighbours in memory are neighbours in the filter: a heap touches
- * a 64th of its size of it, so that what the program has in the caches stays there. */
-static inline unsigned live_class(uint64_t address)
+/* Where in the filters the counter of an address is that look says.  64 bytes of memory share one, and neighbours in memory
+ * are neighbours in the filter: a heap touches a 64th of its size of it, so that what the program has in the caches stays
+ * there. */
+static inline unsigned live_place(uint64_t address, uint32_t look)
 {
-	return (unsigned)(address >> 6) % LIVE_CLASSES;
-}
-
-static inline unsigned live_place(uint64_t address, unsigned mask)
-{
-	return ((unsigned)(address >> 6) & mask) + mask + 1;
+	return ((unsigned)(address >> 6) | LIVE_ANY) & look;
 }
 
 /* False: it is not in the table.  Relaxed: whoever frees it has got the address from whoever allocated it, who has seen
- * a mask that is not 0.
+ * a look that is not 0.  By instructions that take their operand from memory, which gcc does not use for atomics.
  * Context: signal. */
 static inline bool live_maybe(const void *address)
 {
-	uint64_t at = (uintptr_t)address;
-	uint32_t mask = __atomic_load_n(&live_filter.head[LIVE_MASK], __ATOMIC_RELAXED);
+	uint64_t place = (unsigned)((uintptr_t)address >> 6) | LIVE_ANY;
+	bool maybe;
 
-	return __builtin_expect(__atomic_load_n(&live_filter.count[live_place(at, mask)],
-						__ATOMIC_RELAXED) != 0,
-				0) &&
-	       __atomic_load_n(&live_filter.count[live_place(at, LIVE_CLASSES - 1)],
+	__asm__("andl %1, %k0" : "+r"(place) : "m"(live_filter.look) : "cc");
+	__asm__("cmpb $0, %1" : "=@ccne"(maybe) : "m"(live_filter.counter[place]));
+	return __builtin_expect(maybe, 0);
+}
+
+/* The same by the largest filter, which tells more apart. */
+static inline bool live_likely(const void *address)
+{
+	return __atomic_load_n(&live_filter.counter[live_place((uintptr_t)address, LIVE_LARGEST)],
 			       __ATOMIC_RELAXED) != 0;
 }
 

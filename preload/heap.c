@@ -16,7 +16,7 @@
 
 #include "core/as_safe.h"
 
-#define NEVER	     UINT64_MAX
+#define NEVER	     INT64_MAX
 #define PERIOD_LATER UINT64_MAX /* before heap_start() */
 
 /* In the row of a struct live_entry, above the place in the store: how often we have been the child of fork.  What was
@@ -79,7 +79,7 @@ static void draw(struct heap_thread *t)
 	}
 	if (!t->seed)
 		t->seed = clock_now_ns() ^ (uint64_t)sys_gettid() << 32;
-	t->left = sampling_gap(&t->seed, period);
+	t->left = (int64_t)sampling_gap(&t->seed, period);
 }
 
 static bool is_of_this_life(const struct live_entry *entry)
@@ -152,8 +152,8 @@ void heap_allocated(const void *p, size_t size, const void *entry)
 		return;
 	draw(t);
 	/* The first allocation of a thread only gets it a distance. */
-	if (period > 1 && !born && t->left > size) {
-		t->left -= size;
+	if (period > 1 && !born && t->left > (int64_t)size) {
+		t->left -= (int64_t)size;
 		return;
 	}
 	if (period > 1 && !born)

@@ -18,23 +18,22 @@
 
 /* Of each thread; zero at first, so that its first allocation comes by. */
 struct heap_thread {
-	uint64_t left; /* an allocation of at least so many bytes is to be looked at */
+	int64_t left; /* an allocation of at least so many bytes is to be looked at; then less than 0 until it was */
 	uint64_t seed;
 };
 extern __thread struct heap_thread heap_thread
 	__attribute__((tls_model("initial-exec"), visibility("hidden")));
 
-/* An allocation of size bytes: may it pass without a look?  Inline in every wrapper.  Read once and written once: a
- * handler of the host's that allocates in between must not leave less than nothing, which would be no sample for ever.
+/* An allocation of size bytes: may it pass without a look?  Inline in every wrapper.  One instruction, so that a handler of the
+ * host's that allocates takes nothing away from it, and no compiler makes three of it; what it leaves below 0 is looked at
+ * next time, whatever became of this one.
  * Context: wrapper. */
 static inline bool heap_passes(size_t size)
 {
-	uint64_t left = __atomic_load_n(&heap_thread.left, __ATOMIC_RELAXED);
+	bool look;
 
-	if (__builtin_expect(left <= size, 0))
-		return false;
-	__atomic_store_n(&heap_thread.left, left - size, __ATOMIC_RELAXED);
-	return true;
+	__asm__("subq %2, %0" : "+m"(heap_thread.left), "=@ccle"(look) : "r"(size) : "memory");
+	return !__builtin_expect(look, 0);
 }
 
 /* At start, and where nothing is to be recorded.  Before either the wrappers only forward.

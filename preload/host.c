@@ -241,17 +241,37 @@ static void name_program(const char *argv0)
 	host.program[n ? n : 1] = '\0';
 }
 
+/* The value of LD_PRELOAD, or NULL. */
+static char *preloaded(char *const *envp)
+{
+	static const char variable[] = "LD_PRELOAD=";
+
+	for (; *envp; envp++)
+		if (text_starts(*envp, variable))
+			return *envp + sizeof variable - 1;
+	return NULL;
+}
+
+/* valgrind ends a program whose stack has to grow for a handler with SA_ONSTACK (3.19), knows nothing of the tricks by which memory is
+ * looked at, and its CPU time is not the program's. */
+static bool is_in_valgrind(char *const *envp)
+{
+	const char *list = preloaded(envp);
+
+	for (; list && *list; list++)
+		if (text_starts(list, "/vgpreload_core"))
+			return true;
+	return false;
+}
+
 /* [follow] exec = no: children must not load us.  The host's own environment is edited in place, by
  * making one string shorter, before anything of the host has run: so also system(3) and popen(3), which
  * pass it on inside libc, start programs without us. */
 static void leave_environment(char *const *envp)
 {
-	static const char variable[] = "LD_PRELOAD=", library[] = "libcprof.so";
-	char *list = NULL, *to, *from;
+	static const char library[] = "libcprof.so";
+	char *list = preloaded(envp), *to, *from;
 
-	for (; *envp && !list; envp++)
-		if (text_starts(*envp, variable))
-			list = *envp + sizeof variable - 1;
 	for (to = from = list; from && *from;) {
 		char *entry = to;
 
@@ -315,7 +335,9 @@ static void start(const char *argv0, char *const *envp)
 	blocked_start(false);
 	if (getauxval(AT_SECURE))
 		return;
-	socket_start();
+	const bool emulated = is_in_valgrind(envp);
+	if (!emulated)
+		socket_start();
 	if (sys_fstat(2, &stderr_at_start) < 0)
 		stderr_at_start.st_ino = 0;
 	(void)load_settings(&host.settings, NULL, envp, NULL, report, (void *)argv0);
@@ -324,6 +346,10 @@ static void start(const char *argv0, char *const *envp)
 		leave_environment(envp);
 	if (left_out(argv0))
 		return;
+	if (emulated) {
+		host_say("off: this program runs in valgrind");
+		return;
+	}
 
 	void *page =
 		sys_mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);

@@ -11,9 +11,12 @@
 #ifndef CPROF_PRELOAD_INTERPOSE_H
 #define CPROF_PRELOAD_INTERPOSE_H
 
+#include <stddef.h>
+
 struct interpose_row {
 	const char *name;
 	void **real;
+	void *first; /* what is in *real before it is known */
 };
 
 /* Resolves every row; idempotent.
@@ -30,11 +33,27 @@ void interpose_resolve(void);
 #define INTERPOSE_HOT(name)	     extern __typeof__(name) name __attribute__((hot))
 #define INTERPOSE_HOT_AS(name, type) __typeof__(type) name __attribute__((hot))
 
+/* aligned: or gcc leaves gaps between them. */
+#define INTERPOSE_ENTER(name, first)                                                               \
+	__attribute__((section("cprof_interpose"), used,                                           \
+		       aligned(8))) static const struct interpose_row row_##name = {               \
+		#name, (void **)&real_##name, (void *)(first)}
+
 #define INTERPOSE_ROW(name)                                                                        \
 	static __typeof__(name) *real_##name;                                                      \
-	__attribute__((section("cprof_interpose"),                                                 \
-		       used)) static const struct interpose_row row_##name = {                     \
-		#name, (void **)&real_##name}
+	INTERPOSE_ENTER(name, NULL)
+
+/* For a function that is called so often that not even a look whether its original is known should cost anything: as long as it is
+ * not, a call of real_name finds it. */
+#define INTERPOSE_ROW_READY(name, type, params, args)                                              \
+	static type first_##name params;                                                           \
+	static __typeof__(name) *real_##name = first_##name;                                       \
+	INTERPOSE_ENTER(name, first_##name);                                                       \
+	static type first_##name params                                                            \
+	{                                                                                          \
+		interpose_resolve();                                                               \
+		return real_##name args;                                                           \
+	}
 
 #define INTERPOSE(type, name, params)                                                              \
 	INTERPOSE_ROW(name);                                                                       \

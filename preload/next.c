@@ -127,7 +127,7 @@ static void search(const struct object *o, const struct interpose_row *begin,
 	void *function;
 
 	for (const struct interpose_row *r = begin; r < end; r++) {
-		if (*r->real)
+		if (*r->real != r->first)
 			continue;
 		switch (find(o, r->name, &function)) {
 		case FUNCTION:
@@ -144,7 +144,7 @@ static void search(const struct object *o, const struct interpose_row *begin,
 
 static bool all_known(const struct interpose_row *begin, const struct interpose_row *end)
 {
-	while (begin < end && *begin->real)
+	while (begin < end && *begin->real != begin->first)
 		begin++;
 	return begin == end;
 }
@@ -165,6 +165,6 @@ void next_resolve(const struct interpose_row *begin, const struct interpose_row 
 			search(&o, begin, end);
 		}
 	for (const struct interpose_row *r = begin; r < end; r++)
-		if (!*r->real)
+		if (*r->real == r->first)
 			ask(r);
 }

@@ -56,7 +56,7 @@ static bool resolve(void)
 {
 #define ROW(name)                                                                                  \
 	{                                                                                          \
-#name, (void **)&real_##name                                                       \
+#name, (void **)&real_##name, NULL                                                 \
 	}
 	static const struct interpose_row rows[] = {
 		ROW(malloc), ROW(calloc),	  ROW(realloc),	      ROW(reallocarray),
@@ -244,8 +244,10 @@ static void *realloc_boot(void *old, size_t size)
 }
 
 /* entry: what the host has called, realloc or reallocarray. */
-COLD void *look_realloc(void *old, size_t size, void *entry)
+static void *look_resize(void *old, size_t size, void *entry)
 {
+	const bool look =
+		!heap_passes(size); /* also when it is asked for the second time, and was one */
 	struct live_entry entry_of_old;
 	bool followed = false;
 	void *p;
@@ -254,22 +256,31 @@ COLD void *look_realloc(void *old, size_t size, void *entry)
 		p = realloc_boot(old, size);
 	} else {
 		/* First, because the address may be another thread's as soon as it is free. */
-		followed = live_maybe(old) && heap_release(old, &entry_of_old);
+		followed = live_likely(old) && heap_release(old, &entry_of_old);
 		p = real_realloc(old, size);
 	}
 	if (!p && size) { /* the old one is as it was */
 		if (followed)
 			heap_kept(old, &entry_of_old);
-		return NULL;
-	}
-	if (followed)
+	} else if (followed) {
 		heap_freed(&entry_of_old);
-	if (p && !heap_passes(size))
+	}
+	if (look)
 		heap_allocated(p, size, entry);
 	return p;
 }
 
-COLD void look_free(void *p)
+COLD void *look_realloc(void *old, size_t size)
+{
+	return look_resize(old, size, (void *)real_realloc);
+}
+
+COLD void *look_reallocarray(void *old, size_t size)
+{
+	return look_resize(old, size, (void *)real_reallocarray);
+}
+
+COLD void free_followed(void *p)
 {
 	struct live_entry entry;
 
@@ -278,6 +289,15 @@ COLD void look_free(void *p)
 	if (heap_release(p, &entry))
 		heap_freed(&entry);
 	real_free(p);
+}
+
+/* Not cold: up to a tenth come here. */
+static __attribute__((noinline, hot)) void look_free(void *p)
+{
+	if (__builtin_expect(live_likely(p), 0))
+		free_followed(p);
+	else
+		real_free(p);
 }
 
 /* ---- the wrappers ---- */
@@ -296,16 +316,10 @@ HOT void *calloc(size_t n, size_t size)
 	return heap_passes(all) ? real_calloc(n, size) : look_calloc(n, size);
 }
 
-static inline void *resize(void *old, size_t size, void *entry)
-{
-	if (__builtin_expect(live_maybe(old) || !heap_passes(size), 0))
-		return look_realloc(old, size, entry);
-	return real_realloc(old, size);
-}
-
 HOT void *realloc(void *old, size_t size)
 {
-	return resize(old, size, (void *)real_realloc);
+	return __builtin_expect(live_maybe(old) || !heap_passes(size), 0) ? look_realloc(old, size)
+									  : real_realloc(old, size);
 }
 
 EXPORT void *reallocarray(void *old, size_t n, size_t size)
@@ -314,12 +328,13 @@ EXPORT void *reallocarray(void *old, size_t n, size_t size)
 
 	if (__builtin_mul_overflow(n, size, &all))
 		return real_reallocarray(old, n, size);
-	return resize(old, all, (void *)real_reallocarray);
+	return live_maybe(old) || !heap_passes(all) ? look_reallocarray(old, all)
+						    : real_reallocarray(old, n, size);
 }
 
 HOT void free(void *p)
 {
-	if (__builtin_expect(live_maybe(p), 0))
+	if (live_maybe(p))
 		look_free(p);
 	else
 		real_free(p);

@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <pthread.h>
 #include <semaphore.h>
+#include <sys/single_threaded.h>
 #include <sys/syscall.h>
 #include <threads.h>
 
@@ -25,21 +26,13 @@ INTERPOSE_HOT(pthread_cond_wait);
 static INTERPOSE_HOT_AS(lock_pthread_mutex_lock, pthread_mutex_lock);
 static INTERPOSE_HOT_AS(wait_sem_wait, sem_wait);
 
-#define SHARED	    128 /* of __kind; between processes */
-#define INHERITING  32	/* of __kind: PTHREAD_PRIO_INHERIT */
-#define ROBUST	    16	/* of __kind */
-#define WEAK_SYMBOL __attribute__((weak))
-
-extern char __libc_single_threaded WEAK_SYMBOL; /* glibc 2.32 */
-
-static inline bool is_alone(void)
-{
-	return &__libc_single_threaded && __libc_single_threaded;
-}
+#define SHARED	   128 /* of __kind; between processes */
+#define INHERITING 32  /* of __kind: PTHREAD_PRIO_INHERIT */
+#define ROBUST	   16  /* of __kind */
 
 static inline bool is_alone_with(const pthread_mutex_t *mutex)
 {
-	return is_alone() && !(mutex->__data.__kind & SHARED);
+	return __libc_single_threaded && !(mutex->__data.__kind & SHARED);
 }
 
 /* pthread_mutex_trylock of a robust mutex that is not recoverable any more fails and yet keeps it (glibc 2.36), and all others
@@ -84,7 +77,6 @@ INTERPOSE_ROW(sem_trywait);
  * function apart, so that the common path needs no frame for it.
  */
 #define LOCK_BODY(name, class, lock, params, args, direct, held, try, busy, is)                    \
-	INTERPOSE_ROW(name);                                                                       \
 	TRY_ROW(name, try, true);                                                                  \
 	static __attribute__((noinline)) int wait_##name params                                    \
 	{                                                                                          \
@@ -111,33 +103,36 @@ INTERPOSE_ROW(sem_trywait);
 	}
 
 #define INTERPOSE_LOCK(name, class, lock, params, args, direct, held, try, busy)                   \
+	INTERPOSE_ROW(name);                                                                       \
 	LOCK_BODY(name, class, lock, params, args, direct, held, try, busy, EXPORT int name params)
 
 /* alone: there is nobody to wait for.  Then the call is a jump: what needs a frame is a function apart. */
 #define INTERPOSE_LOCK_ALONE(name, class, lock, params, args, alone, direct, held, try, busy)      \
+	INTERPOSE_ROW_READY(name, int, params, args)                                               \
 	LOCK_BODY(name, class, lock, params, args, direct, held, try, busy,                        \
 		  static __attribute__((noinline)) int lock_##name params)                         \
 	EXPORT int name params                                                                     \
 	{                                                                                          \
-		if ((alone) && __builtin_expect(real_##name != NULL, 1))                           \
+		if (alone)                                                                         \
 			return real_##name args;                                                   \
 		return lock_##name args;                                                           \
 	}
 
-/* Its counterpart.  What is rare is a function apart here too. */
+/* Its counterpart: nobody waits for what the only thread releases.  What is rare is a function apart here too. */
 #define INTERPOSE_UNLOCK(name, lock, params, args, release)                                        \
-	INTERPOSE_ROW(name);                                                                       \
+	INTERPOSE_ROW_READY(name, int, params, args)                                               \
 	static __attribute__((noinline)) int release_##name params                                 \
 	{                                                                                          \
-		const void *entry = (const void *)REAL(name);                                      \
+		const void *entry = (const void *)real_##name;                                     \
                                                                                                    \
-		if (contention_maybe((const void *)(lock)))                                        \
-			release;                                                                   \
+		release;                                                                           \
 		return real_##name args;                                                           \
 	}                                                                                          \
 	EXPORT int name params                                                                     \
 	{                                                                                          \
-		if (__builtin_expect(!real_##name, 0) || contention_maybe((const void *)(lock)))   \
+		if (__builtin_expect(__libc_single_threaded, 0))                                   \
+			return real_##name args;                                                   \
+		if (contention_maybe((const void *)(lock)))                                        \
 			return release_##name args;                                                \
 		return real_##name args;                                                           \
 	}
@@ -159,8 +154,8 @@ INTERPOSE_LOCK(pthread_mutex_clocklock, WAIT_MUTEX, mutex,
 	       (mutex, clock, until),
 	       !is_known(clock) || mutex->__data.__kind & INHERITING || is_robust_and_free(mutex),
 	       is_robust(mutex), pthread_mutex_trylock, EBUSY)
-INTERPOSE_LOCK_ALONE(mtx_lock, WAIT_MUTEX, mutex, (mtx_t * mutex), (mutex), is_alone(), false,
-		     false, mtx_trylock, thrd_busy)
+INTERPOSE_LOCK_ALONE(mtx_lock, WAIT_MUTEX, mutex, (mtx_t * mutex), (mutex), __libc_single_threaded,
+		     false, false, mtx_trylock, thrd_busy)
 INTERPOSE_LOCK(mtx_timedlock, WAIT_MUTEX, mutex,
 	       (mtx_t *restrict mutex, const struct timespec *restrict until), (mutex, until),
 	       false, false, mtx_trylock, thrd_busy)

@@ -7,6 +7,7 @@
 #include <linux/seccomp.h>
 #include <stdbool.h>
 #include <sys/prctl.h>
+#include <sys/single_threaded.h>
 
 #include "core/sys.h"
 #include "preload/blocked.h"
@@ -14,13 +15,11 @@
 #include "preload/host.h"
 #include "preload/interpose.h"
 
-extern char __libc_single_threaded __attribute__((weak)); /* glibc 2.32 */
-
 void host_before_strict(void)
 {
 	/* Whoever is filtered already is refused. */
 	if (SYS_CALL(SYS_prctl, PR_GET_SECCOMP, 0, 0, 0, 0, 0) == 0)
-		host_confine(&__libc_single_threaded && __libc_single_threaded);
+		host_confine(__libc_single_threaded);
 }
 
 INTERPOSE_ROW(prctl);

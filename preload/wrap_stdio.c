@@ -14,6 +14,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/single_threaded.h>
 
 #include "preload/blocked.h"
 #include "preload/interpose.h"
@@ -67,7 +68,6 @@ INTERPOSE_FREAD(__fread_unlocked_chk,
  * asked for.  So: where there is no other thread, does it have the end of the line?  Else the call itself finds out, and it had
  * it when the buffer is the same afterwards and some of it is taken.
  */
-extern char __libc_single_threaded __attribute__((weak)); /* glibc 2.32 */
 
 struct buffer {
 	const char *at, *end;
@@ -81,9 +81,8 @@ static inline struct buffer buffer_of(const FILE *stream)
 /* most: characters that are asked for. */
 static inline bool has_line(struct buffer b, ssize_t most, int delimiter)
 {
-	return b.end - b.at >= most ||
-	       (b.end > b.at && &__libc_single_threaded && __libc_single_threaded &&
-		memchr(b.at, delimiter, (size_t)(b.end - b.at)));
+	return b.end - b.at >= most || (b.end > b.at && __libc_single_threaded &&
+					memchr(b.at, delimiter, (size_t)(b.end - b.at)));
 }
 
 /* length: of the line, or less where that is not known. */

@@ -35,6 +35,14 @@ mkfifo "$scratch/fifo"
 CPROF_OUTPUT_LOG=$scratch/fifo CPROF_CPU_HZ=x timeout -s KILL 10 env LD_PRELOAD="$LIB" /bin/true
 claim log_fifo_blocks_nobody "exit $?" test $? = 0
 
+# valgrind: its signals and its system calls are not those of a kernel.
+fresh valgrind
+words='WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c WHERE x < 100000) SELECT max(x) FROM c'
+say=$(under valgrind -q --tool=none sqlite3 :memory: "$words" 2> "$scratch/err")
+claim valgrind_runs_the_program "exit $?, says '$say': $(cat "$scratch/err")" test "$say" = 100000
+claim valgrind_is_said_and_nothing_else "$(cat "$scratch/err")" test "$(cat "$scratch/err")" = "cprof: off: this program runs in valgrind"
+claim valgrind_leaves_no_file "$(files)" test -z "$(files)"
+
 # Our descriptors.
 fresh low
 say=$(under "$A" closed_low)

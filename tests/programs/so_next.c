@@ -49,7 +49,7 @@ __attribute__((constructor)) static void compare(void)
 		return;
 	names = strcpy(malloc(strlen(names) + 1), names);
 	for (char *name = strtok(names, " \n"); name && n < MAX; name = strtok(NULL, " \n"), n++)
-		rows[n] = (struct interpose_row){name, &real[n]};
+		rows[n] = (struct interpose_row){.name = name, .real = &real[n]};
 	next_resolve(rows, rows + n);
 	for (unsigned i = 0; i < n; i++) {
 		void *other = dlsym(RTLD_NEXT, rows[i].name);

@@ -27,12 +27,19 @@ static void *at(uint64_t address)
 /* The counter of an address in the largest filter, and in the one of so many classes. */
 static unsigned counter(uint64_t address)
 {
-	return live_filter.count[live_place(address, LIVE_CLASSES - 1)];
+	return live_filter.counter[live_place(address, LIVE_LARGEST)];
+}
+
+enum { SMALL = 512, MIDDLE = 4096 };
+
+static uint32_t look_of(unsigned classes)
+{
+	return LIVE_LOOK(classes == SMALL ? 1 : classes == MIDDLE ? 2 : LIVE_FILTERS, classes);
 }
 
 static unsigned counter_of(unsigned classes, uint64_t address)
 {
-	return live_filter.count[live_place(address, classes - 1)];
+	return live_filter.counter[live_place(address, look_of(classes))];
 }
 
 static bool add(uint64_t address)
@@ -56,8 +63,10 @@ static unsigned filter_in_use(void)
 {
 	unsigned n = 0;
 
-	for (unsigned i = sizeof live_filter.head; i < sizeof live_filter.count; i++)
-		n += live_filter.count[i] != 0;
+	for (unsigned i = LIVE_CLASSES; i < sizeof live_filter.count; i++)
+		n += live_filter.counter[i] != 0;
+	for (unsigned i = 0; i < sizeof live_filter.none; i++)
+		n += live_filter.none[i] != 0;
 	return n;
 }
 
@@ -98,7 +107,7 @@ TEST(live_table_knows_no_null)
 	const uint64_t other = UINT64_C(0x10010000) << 6; /* as NULL in all filters */
 
 	live_forget();
-	CHECK_EQ(live_class(other), live_class(0));
+	CHECK_EQ(live_place(other, LIVE_LARGEST), live_place(0, LIVE_LARGEST));
 	CHECK(add(other));
 	CHECK(live_maybe(NULL));
 	CHECK(!take(0) && !take(1));
@@ -148,17 +157,17 @@ TEST(live_filter_saturates_and_stays)
 /* As many as a filter can tell apart, and no more, are looked for in it. */
 TEST(live_filter_grows_with_the_table_and_shrinks)
 {
-	enum { SMALL = 512, MIDDLE = 4096, MANY = 2000 };
+	enum { MANY = 2000 };
 	const uint64_t one = UINT64_C(1) << 30 | 64, base = UINT64_C(0x7f0000000000);
 	const uint64_t same_small = SMALL << 6, same_middle = MIDDLE << 6;
-	const uint32_t *mask = &live_filter.head[LIVE_MASK];
+	const uint32_t *look = &live_filter.look;
 	unsigned grown[3] = {0}, shrunk[3] = {0};
 
 	live_forget();
-	CHECK_EQ(*mask, 0);
+	CHECK_EQ(*look, 0);
 	CHECK(!live_maybe(at(one)) && !live_maybe(NULL));
 	CHECK(add(one));
-	CHECK_EQ(*mask, SMALL - 1);
+	CHECK_EQ(*look, look_of(SMALL));
 	CHECK_EQ(counter_of(SMALL, one + same_small), 1);
 	CHECK_EQ(counter_of(MIDDLE, one + same_small), 0);
 	CHECK_EQ(counter_of(MIDDLE, one + same_middle), 1);
@@ -167,17 +176,17 @@ TEST(live_filter_grows_with_the_table_and_shrinks)
 	for (uint64_t i = 1; i <= MANY; i++) {
 		CHECK(add(base + i * 128) && live_maybe(at(base + i * 128)));
 		CHECK(live_maybe(at(one)) && !live_maybe(at(one + same_middle)));
-		grown[*mask == SMALL - 1 ? 0 : *mask == MIDDLE - 1 ? 1 : 2]++;
+		grown[*look == look_of(SMALL) ? 0 : *look == look_of(MIDDLE) ? 1 : 2]++;
 	}
-	CHECK_EQ(*mask, LIVE_CLASSES - 1);
+	CHECK_EQ(*look, LIVE_LARGEST);
 	CHECK(grown[0] == SMALL / 10 - 1 && grown[1] == MIDDLE / 10 - SMALL / 10);
 	for (uint64_t i = 1; i <= MANY; i++) {
 		CHECK(live_maybe(at(base + i * 128)) && take(base + i * 128));
-		shrunk[*mask == SMALL - 1 ? 0 : *mask == MIDDLE - 1 ? 1 : 2]++;
+		shrunk[*look == look_of(SMALL) ? 0 : *look == look_of(MIDDLE) ? 1 : 2]++;
 	}
 	CHECK(shrunk[0] == SMALL / 20 - 1 && shrunk[1] == MIDDLE / 20 - SMALL / 20);
 	CHECK(take(one) && !live_maybe(at(one)));
-	CHECK_EQ(*mask, SMALL - 1); /* who has seen it may be looking */
+	CHECK_EQ(*look, look_of(SMALL)); /* who has seen it may be looking */
 	CHECK_EQ(filter_in_use(), 0);
 }
 
