@@ -42,6 +42,12 @@ static unsigned counter_of(unsigned classes, uint64_t address)
 	return live_filter.counter[live_place(address, look_of(classes))];
 }
 
+/* What free() asks. */
+static bool maybe(const void *address)
+{
+	return live_maybe(address) && live_likely(address);
+}
+
 static bool add(uint64_t address)
 {
 	const struct live_entry e = {
@@ -88,12 +94,12 @@ static uint64_t colliding(unsigned n)
 TEST(live_table_gives_back_what_it_was_given)
 {
 	live_forget();
-	CHECK(!live_maybe(at(0x5000)) && !take(0x5000));
+	CHECK(!maybe(at(0x5000)) && !take(0x5000));
 	CHECK(add(0x5000));
-	CHECK(live_maybe(at(0x5000)));
+	CHECK(maybe(at(0x5000)));
 	CHECK(!take(0x5010)); /* its neighbour */
 	CHECK(take(0x5000));
-	CHECK(!live_maybe(at(0x5000)));
+	CHECK(!maybe(at(0x5000)));
 	CHECK(!take(0x5000)); /* a double free */
 	CHECK(add(0x5000));   /* the address comes again */
 	CHECK(take(0x5000));
@@ -109,7 +115,7 @@ TEST(live_table_knows_no_null)
 	live_forget();
 	CHECK_EQ(live_place(other, LIVE_LARGEST), live_place(0, LIVE_LARGEST));
 	CHECK(add(other));
-	CHECK(live_maybe(NULL));
+	CHECK(maybe(NULL));
 	CHECK(!take(0) && !take(1));
 	CHECK_EQ(counter(other), 1);
 	CHECK(take(other));
@@ -126,7 +132,7 @@ TEST(live_table_keeps_many_and_its_filter_returns_to_zero)
 	for (uint64_t i = 1; i <= MANY; i++)
 		CHECK(!take(UINT64_C(0x7f0000000000) + i * 48 + 16));
 	for (uint64_t i = MANY; i >= 1; i--)
-		CHECK(live_maybe(at(UINT64_C(0x7f0000000000) + i * 48)) &&
+		CHECK(maybe(at(UINT64_C(0x7f0000000000) + i * 48)) &&
 		      take(UINT64_C(0x7f0000000000) + i * 48));
 	CHECK_EQ(filter_in_use(), 0);
 }
@@ -149,7 +155,7 @@ TEST(live_filter_saturates_and_stays)
 		CHECK(take(i << 38));
 	CHECK_EQ(counter(0), SATURATED);
 	CHECK(!take(UINT64_C(1) << 38));
-	CHECK(!live_maybe(at(UINT64_C(1) << 38))); /* the small filters still count */
+	CHECK(!maybe(at(UINT64_C(1) << 38))); /* the small filters still count */
 	live_forget();
 	CHECK_EQ(filter_in_use(), 0);
 }
@@ -165,27 +171,27 @@ TEST(live_filter_grows_with_the_table_and_shrinks)
 
 	live_forget();
 	CHECK_EQ(*look, 0);
-	CHECK(!live_maybe(at(one)) && !live_maybe(NULL));
+	CHECK(!maybe(at(one)) && !maybe(NULL));
 	CHECK(add(one));
 	CHECK_EQ(*look, look_of(SMALL));
 	CHECK_EQ(counter_of(SMALL, one + same_small), 1);
 	CHECK_EQ(counter_of(MIDDLE, one + same_small), 0);
 	CHECK_EQ(counter_of(MIDDLE, one + same_middle), 1);
 	CHECK_EQ(counter(one + same_middle), 0);
-	CHECK(live_maybe(at(one)) && !live_maybe(at(one + same_small)));
+	CHECK(maybe(at(one)) && !maybe(at(one + same_small)));
 	for (uint64_t i = 1; i <= MANY; i++) {
-		CHECK(add(base + i * 128) && live_maybe(at(base + i * 128)));
-		CHECK(live_maybe(at(one)) && !live_maybe(at(one + same_middle)));
+		CHECK(add(base + i * 128) && maybe(at(base + i * 128)));
+		CHECK(maybe(at(one)) && !maybe(at(one + same_middle)));
 		grown[*look == look_of(SMALL) ? 0 : *look == look_of(MIDDLE) ? 1 : 2]++;
 	}
 	CHECK_EQ(*look, LIVE_LARGEST);
 	CHECK(grown[0] == SMALL / 10 - 1 && grown[1] == MIDDLE / 10 - SMALL / 10);
 	for (uint64_t i = 1; i <= MANY; i++) {
-		CHECK(live_maybe(at(base + i * 128)) && take(base + i * 128));
+		CHECK(maybe(at(base + i * 128)) && take(base + i * 128));
 		shrunk[*look == look_of(SMALL) ? 0 : *look == look_of(MIDDLE) ? 1 : 2]++;
 	}
 	CHECK(shrunk[0] == SMALL / 20 - 1 && shrunk[1] == MIDDLE / 20 - SMALL / 20);
-	CHECK(take(one) && !live_maybe(at(one)));
+	CHECK(take(one) && !maybe(at(one)));
 	CHECK_EQ(*look, look_of(SMALL)); /* who has seen it may be looking */
 	CHECK_EQ(filter_in_use(), 0);
 }
@@ -202,7 +208,7 @@ TEST(live_small_filters_count_beyond_their_top)
 		CHECK(add(i * step) && add(i * step | 64 << 6));
 	CHECK_EQ(counter_of(512, 0), SATURATED - 1);
 	for (uint64_t i = 1; i <= MANY; i++)
-		CHECK(live_maybe(at(i * step)) && take(i * step) && take(i * step | 64 << 6));
+		CHECK(maybe(at(i * step)) && take(i * step) && take(i * step | 64 << 6));
 	CHECK_EQ(counter_of(512, 0), 0);
 	CHECK_EQ(counter_of(512, 64 << 6), SATURATED); /* marked */
 	live_forget();
@@ -217,11 +223,11 @@ TEST(live_mark_is_for_ever)
 {
 	live_forget();
 	live_mark(at(0x4440));
-	CHECK(live_maybe(at(0x4440)) && !take(0x4440));
+	CHECK(maybe(at(0x4440)) && !take(0x4440));
 	CHECK(add(0x4440) && take(0x4440));
-	CHECK(live_maybe(at(0x4440)));
+	CHECK(maybe(at(0x4440)));
 	live_forget();
-	CHECK(!live_maybe(at(0x4440)));
+	CHECK(!maybe(at(0x4440)));
 }
 
 TEST(live_levels_overflow_into_the_next_and_then_refuse)
@@ -373,10 +379,10 @@ static void *works(void *opaque)
 		for (unsigned i = 0; i < PER_LOOP; i++) {
 			uint64_t got = box[me].address[i];
 
-			bad += !live_maybe(at(address_of(me, 2 * i))) ||
+			bad += !maybe(at(address_of(me, 2 * i))) ||
 			       !take(address_of(me, 2 * i));
 			if (got) {
-				bad += !live_maybe(at(got)) || !take(got);
+				bad += !maybe(at(got)) || !take(got);
 				box[me].address[i] = 0;
 			}
 		}
