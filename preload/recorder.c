@@ -19,8 +19,9 @@
 
 enum { NONE, MAKING, READY, FAILED };
 
+#define MAKING_MS 100u /* it takes less than one */
+
 static _Atomic int state;
-#define MAKING_MS 100u	   /* it takes less than one */
 static _Atomic bool ended; /* nothing is recorded any more */
 static struct store store;
 static char exe[512];

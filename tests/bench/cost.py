@@ -512,16 +512,16 @@ class Measurement:
 
 def verdict(name, verdicts):
     print("### %s: does the interval contain 1.00 and end below 1.03?\n" % name)
-    print("| | median ratio | 95 % interval | contains 1.00 | ends below 1.03 | nothing, again |")
-    print("|---|---|---|---|---|---|")
+    print("| | median ratio | 95 % interval | contains 1.00 | ends below 1.03 | nothing, again | pass-through |")
+    print("|---|---|---|---|---|---|---|")
     for program, v in verdicts.items():
         if name not in v:
-            print("| %s | failed | | no | no | |" % program)
+            print("| %s | failed | | no | no | | |" % program)
             continue
         m, low, high = v[name]
-        print("| %s | %.4f | [%.4f, %.4f] | %s | %s | [%.4f, %.4f] |" %
+        print("| %s | %.4f | [%.4f, %.4f] | %s | %s | [%.4f, %.4f] | [%.4f, %.4f] |" %
               (program, m, low, high, "yes" if low <= 1 <= high else "no", "yes" if high < 1.03 else "no",
-               *v[peers.AGAIN.name][1:]))
+               *v[peers.AGAIN.name][1:], *v.get(peers.FORWARD.name, [float("nan")] * 3)[1:]))
     print()
 
 
@@ -539,7 +539,7 @@ def main():
           "\"Profile holds\": samples times period over the CPU time that the "
           "program used,\nof the last %d rounds, from their start: some hundred samples, so only roughly; the part content says it "
           "exactly.\ncprof records all that it does by default, every kind of profile, but for \"CPU alone\". "
-          "The pass-through is what it costs that malloc and its family\ngo through any preloaded library.\n" % (ROUNDS, PASSES, SLICE_NS / 1e6, seed, LOOKED_INTO))
+          "The pass-through is what it costs that malloc and its family\nand locks of mutexes go through any preloaded library, which does nothing else.\n" % (ROUNDS, PASSES, SLICE_NS / 1e6, seed, LOOKED_INTO))
     ours = [peers.cprof(100), peers.cprof(100, ", CPU alone", peers.CPU_ALONE)]
     configs = peers.installed([peers.NOTHING, peers.AGAIN, peers.EMPTY, peers.FORWARD, *ours, peers.cprof(250),
                                peers.gperftools(100), peers.gperftools(250), peers.gprofng("on", 100), peers.perf(99)])

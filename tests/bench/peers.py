@@ -85,7 +85,7 @@ def perf(hz, how="-g"):
 NOTHING = Config("nothing", None)
 AGAIN = Config("nothing, again", None)
 EMPTY = Config("empty library", None, library=BENCH + "/empty.so")
-FORWARD = Config("pass-through of malloc", None, library=BENCH + "/forward.so")
+FORWARD = Config("pass-through of malloc and locks", None, library=BENCH + "/forward.so:" + BENCH + "/forward_lock.so")
 
 
 def installed(configs):
