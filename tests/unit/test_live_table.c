@@ -379,8 +379,7 @@ static void *works(void *opaque)
 		for (unsigned i = 0; i < PER_LOOP; i++) {
 			uint64_t got = box[me].address[i];
 
-			bad += !maybe(at(address_of(me, 2 * i))) ||
-			       !take(address_of(me, 2 * i));
+			bad += !maybe(at(address_of(me, 2 * i))) || !take(address_of(me, 2 * i));
 			if (got) {
 				bad += !maybe(at(got)) || !take(got);
 				box[me].address[i] = 0;
