@@ -248,7 +248,8 @@ static void forget_filter(void)
 	for (unsigned i = LIVE_CLASSES / PAGE; i < sizeof live_filter.count / PAGE; i++)
 		if (pages & UINT64_C(1) << i)
 			memset(live_filter.counter + i * PAGE, 0, PAGE);
-	__atomic_store_n(&live_filter.look, 0, __ATOMIC_RELAXED);
+	if (pages)
+		__atomic_store_n(&live_filter.look, 0, __ATOMIC_RELAXED);
 	if (atomic_exchange_explicit(&over_used, false, memory_order_relaxed))
 		memset(over, 0, sizeof over);
 	atomic_store_explicit(&live_count, 0, memory_order_relaxed);

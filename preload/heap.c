@@ -39,6 +39,7 @@ static void begin(uint64_t period_bytes)
 void heap_stop_in_thread(void)
 {
 	heap_thread.left = NEVER;
+	heap_thread.stopped = true;
 }
 
 void heap_off(void)
@@ -73,8 +74,8 @@ uint64_t heap_period_bytes(void)
 /* Draws the distance to the thread's next sample. */
 static void draw(struct heap_thread *t)
 {
-	if (period <= 1) {
-		t->left = period ? 0 : NEVER;
+	if (period <= 1 || t->stopped) {
+		t->left = period && !t->stopped ? 0 : NEVER;
 		return;
 	}
 	if (!t->seed)
@@ -151,8 +152,10 @@ void heap_allocated(const void *p, size_t size, const void *entry)
 	if (period == PERIOD_LATER) /* the loader, before our start */
 		return;
 	draw(t);
+	if (t->stopped)
+		return;
 	/* The first allocation of a thread only gets it a distance. */
-	if (period > 1 && !born && t->left > (int64_t)size) {
+	if (period > 1 && !born && size < (uint64_t)t->left) {
 		t->left -= (int64_t)size;
 		return;
 	}

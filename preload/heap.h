@@ -18,7 +18,8 @@
 
 /* Of each thread; zero at first, so that its first allocation comes by. */
 struct heap_thread {
-	int64_t left; /* an allocation of at least so many bytes is to be looked at; then less than 0 until it was */
+	int64_t left; /* an allocation of at least so many bytes is to be looked at; below 0 until it was */
+	bool stopped; /* for ever */
 	uint64_t seed;
 };
 extern __thread struct heap_thread heap_thread
@@ -26,13 +27,16 @@ extern __thread struct heap_thread heap_thread
 
 /* An allocation of size bytes: may it pass without a look?  Inline in every wrapper.  One instruction, so that a handler of the
  * host's that allocates takes nothing away from it, and no compiler makes three of it; what it leaves below 0 is looked at
- * next time, whatever became of this one.
+ * next time, in a handler too, unless this one has drawn anew.  The upper bit: a size that was negative must not add.
  * Context: wrapper. */
 static inline bool heap_passes(size_t size)
 {
 	bool look;
 
-	__asm__("subq %2, %0" : "+m"(heap_thread.left), "=@ccle"(look) : "r"(size) : "memory");
+	__asm__("subq %2, %0"
+		: "+m"(heap_thread.left), "=@ccle"(look)
+		: "r"(size & INT64_MAX)
+		: "memory");
 	return !__builtin_expect(look, 0);
 }
 
@@ -58,7 +62,7 @@ uint64_t heap_period_bytes(void);
  * Context: wrapper.  Allocates: store, mmap.  Locks: none. */
 void heap_allocated(const void *p, size_t size, const void *entry);
 
-/* p, for which live_maybe() is true, is about to be freed or moved: no longer followed.  True when it was a sample:
+/* p, for which live_likely() is true, is about to be freed or moved: no longer followed.  True when it was a sample:
  * then it counts until heap_freed(), or is followed again, when it was not freed, after heap_kept().
  * Context: wrapper.  Allocates: no.  Locks: none. */
 bool heap_release(const void *p, struct live_entry *ret_entry);

@@ -246,7 +246,7 @@ static char *preloaded(char *const *envp)
 {
 	static const char variable[] = "LD_PRELOAD=";
 
-	for (; *envp; envp++)
+	for (; envp && *envp; envp++)
 		if (text_starts(*envp, variable))
 			return *envp + sizeof variable - 1;
 	return NULL;

@@ -5,7 +5,7 @@
  *     INTERPOSE(int, dlclose, (void *handle)) { ... return REAL(dlclose)(handle); }
  *
  * defines the exported function and enters a row into a linker section, by which start-up finds the
- * next definition (preload/next).  REAL(name) is the only way to the original; it resolves
+ * next definition (preload/next).  REAL(name) is the way to the original; it resolves
  * itself when a call arrives before our constructor.  errno is what the real function left.
  */
 #ifndef CPROF_PRELOAD_INTERPOSE_H

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* malloc and its family.  Pointers and sizes stay the allocator's, whichever is the next one: nothing is put in front
- * of an object or behind it.  Each call goes to the function of the same name, so that what an allocator hands out
- * comes back to it; nearly every one is a jump.
+ * of an object or behind it.  Each call goes to the function of the same name (reallocarray to realloc), so that what an
+ * allocator hands out comes back to it; nearly every one is a jump.
  *
  * Sizes are those that the host has asked for.  realloc counts as a free and an allocation. */
 #include <dlfcn.h>
@@ -328,8 +328,9 @@ EXPORT void *reallocarray(void *old, size_t n, size_t size)
 
 	if (__builtin_mul_overflow(n, size, &all))
 		return real_reallocarray(old, n, size);
+	/* libc's own would come back here, through realloc, and count twice. */
 	return live_maybe(old) || !heap_passes(all) ? look_reallocarray(old, all)
-						    : real_reallocarray(old, n, size);
+						    : real_realloc(old, all);
 }
 
 HOT void free(void *p)

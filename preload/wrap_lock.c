@@ -67,7 +67,8 @@ INTERPOSE_ROW(sem_trywait);
 
 /* What a function is tried by: see holder_start().  aligned: or gcc leaves gaps between them. */
 #define TRY_ROW(name, try, is_for_waits)                                                           \
-	static __typeof__(try) *try_##name;                                                        \
+	/* Not with what is 0 at first, but beside real_name. */                                   \
+	static __typeof__(try) *try_##name __attribute__((section(".data")));                      \
 	__attribute__((section("cprof_try"), used,                                                 \
 		       aligned(8))) static const struct holder_try row_of_##name = {               \
 		(void **)&real_##name, (void **)&real_##try, (void **)&try_##name, is_for_waits}
@@ -142,7 +143,7 @@ INTERPOSE_ROW(sem_trywait);
 INTERPOSE_LOCK_ALONE(pthread_mutex_lock, WAIT_MUTEX, mutex, (pthread_mutex_t * mutex), (mutex),
 		     is_alone_with(mutex), is_robust_and_free(mutex), is_robust(mutex),
 		     pthread_mutex_trylock, EBUSY)
-/* Here, so that the two pairs of pointers share a line of the cache. */
+/* Here, so that the pointers of both share a line of the cache. */
 INTERPOSE_UNLOCK(pthread_mutex_unlock, mutex, (pthread_mutex_t * mutex), (mutex),
 		 holder_release_mutex(mutex, entry))
 INTERPOSE_LOCK(pthread_mutex_timedlock, WAIT_MUTEX, mutex,

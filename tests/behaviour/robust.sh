@@ -35,6 +35,10 @@ mkfifo "$scratch/fifo"
 CPROF_OUTPUT_LOG=$scratch/fifo CPROF_CPU_HZ=x timeout -s KILL 10 env LD_PRELOAD="$LIB" /bin/true
 claim log_fifo_blocks_nobody "exit $?" test $? = 0
 
+# The first call to reach us, before our constructor, finds no environment.
+fresh environment
+claim no_environment_ends_nobody "exit $?" test "$(under "$P/no_environment")" = alive
+
 # valgrind: its signals and its system calls are not those of a kernel.
 fresh valgrind
 words='WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c WHERE x < 100000) SELECT max(x) FROM c'

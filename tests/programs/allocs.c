@@ -26,6 +26,7 @@ static void *kept[1000]; /* so that the compiler believes that they are wanted *
 static unsigned kept_count;
 /* Out of the compiler's sight, which warns of what cannot succeed and removes what is not used. */
 static volatile size_t too_much = PTRDIFF_MAX, half = SIZE_MAX / 2 + 1, zero;
+static volatile size_t negative = -(size_t)4096;
 static void *volatile seen;
 static const char *volatile text = "thirty bytes and their ending";
 static const char *current;
@@ -85,6 +86,17 @@ CASE malloc_refused(void)
 	MUST(!(seen = malloc(too_much)));
 	printf("see malloc_refused errno %d\n", errno);
 	tell(0, 0, 0, 0);
+}
+
+/* As if it were negative: what comes behind it counts all the same. */
+CASE malloc_refused_and_then_kept(void)
+{
+	MUST(!(seen = malloc(negative)));
+	keep(malloc(48));
+	MUST(!(seen = calloc(half, 1)));
+	MUST(!(seen = realloc(NULL, negative / 4 * 3)));
+	keep(malloc(52));
+	tell(2, 100, 2, 100);
 }
 
 CASE malloc_by_pointer(void)
@@ -461,6 +473,7 @@ static const struct row {
 		ROW(malloc_of_zero),
 		ROW(malloc_large),
 		ROW(malloc_refused),
+		ROW(malloc_refused_and_then_kept),
 		ROW(malloc_by_pointer),
 		ROW(calloc_kept),
 		ROW(calloc_again),

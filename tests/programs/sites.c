@@ -13,7 +13,7 @@
  *     large=N      N of 1 to 4 MiB, never touched; half stay
  *     mixed=N      N of 16 bytes to 256 KiB at one place; two thirds stay
  *     handed=N     N of 32 to 1024 bytes, of which another thread frees two thirds
- *     ladder=N     N buffers that grow from 24 bytes by half each time, by realloc; half stay
+ *     ladder=N     N buffers that grow from 24 bytes by half each time, by realloc and reallocarray; half stay
  *     churn=MIB    so many MiB in objects of 16 bytes to 64 KiB, at most 64 of them at a time; none stays
  *     threads=N    N threads, one after the other, each 640 objects of 64 bytes; half stay
  *     processes=N  N children of fork; each writes a dump of its own and the line of site_processes is one's
@@ -208,7 +208,8 @@ SITE(ladder)(struct truth *t, long n)
 		while (size < last) {
 			/* Now and then something lies behind it, so that it has to move. */
 			neighbour = number(&state) % 2 ? malloc(24) : NULL;
-			CALL(p = realloc(p, size + size / 2));
+			CALL(p = i % 4 < 2 ? realloc(p, size + size / 2)
+					   : reallocarray(p, 1, size + size / 2));
 			freed(t, size);
 			size += size / 2;
 			allocated(t, size);
