@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "core/hot.h"
 #include "core/sys.h"
 
 #include "core/as_safe.h"
@@ -51,7 +52,7 @@ static struct line *line_of(struct line *level, unsigned bits, uint64_t address)
 /* ---- the filter ---- */
 
 /* False: it is at this top.  One that is at SATURATED no longer knows how many there are, and stays. */
-static bool count_at(unsigned place, int change, unsigned top)
+HOT_PATH static bool count_at(unsigned place, int change, unsigned top)
 {
 	uint8_t *counter = &live_filter.counter[place];
 	uint8_t was = __atomic_load_n(counter, __ATOMIC_RELAXED), now;
@@ -110,7 +111,7 @@ static void count_small(unsigned place, int change)
 
 /* The smallest filter that says maybe for one address in ten or less; not before there are half as few, downwards.
  * Any is right at any time, but for none at all, which is not chosen again.  Release: the counters were first. */
-static void choose(int64_t count)
+HOT_PATH static void choose(int64_t count)
 {
 	uint32_t look = __atomic_load_n(&live_filter.look, __ATOMIC_RELAXED), better;
 	unsigned i = look ? look / LIVE_CLASSES : 1;
@@ -125,7 +126,7 @@ static void choose(int64_t count)
 }
 
 /* Relaxed: each filter is right by itself. */
-static void filter_count(uint64_t address, int change)
+HOT_PATH static void filter_count(uint64_t address, int change)
 {
 	for (unsigned i = 1; i < LIVE_FILTERS; i++)
 		count_small(live_place(address, LIVE_LOOK(i, classes[i])), change);
@@ -147,7 +148,7 @@ void live_mark(const void *address)
 /* ---- the table ---- */
 
 /* The level, made now if need be. */
-static struct line *level_at(unsigned level)
+HOT_PATH static struct line *level_at(unsigned level)
 {
 	/* Acquire pairs with the release below: fresh memory is zero. */
 	struct line *l = atomic_load_explicit(&levels[level], memory_order_acquire), *none = NULL;
@@ -165,7 +166,7 @@ static struct line *level_at(unsigned level)
 	return none;
 }
 
-static bool enter(struct line *line, uint64_t address, const struct live_entry *entry)
+HOT_PATH static bool enter(struct line *line, uint64_t address, const struct live_entry *entry)
 {
 	for (unsigned i = 0; i < PLACES; i++) {
 		uint64_t empty = 0;
@@ -184,7 +185,7 @@ static bool enter(struct line *line, uint64_t address, const struct live_entry *
 	return false;
 }
 
-bool live_add(const void *address, const struct live_entry *entry)
+HOT_PATH bool live_add(const void *address, const struct live_entry *entry)
 {
 	const uint32_t forgotten = atomic_load_explicit(&times_forgotten, memory_order_relaxed);
 	uint64_t at = (uintptr_t)address;
@@ -208,7 +209,7 @@ bool live_add(const void *address, const struct live_entry *entry)
 	return false;
 }
 
-bool live_take(const void *address, struct live_entry *ret_entry)
+HOT_PATH bool live_take(const void *address, struct live_entry *ret_entry)
 {
 	uint64_t at = (uintptr_t)address;
 

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "core/sampling.h"
 
+#include "core/hot.h"
+
 #include "core/as_safe.h"
 
 #define LN2_Q64	  UINT64_C(0xb17217f7d1cf79ac) /* ln 2, in units of 2^-64 */
@@ -40,7 +42,7 @@ static uint64_t log2_of(uint64_t x)
 	return result;
 }
 
-uint64_t sampling_gap(uint64_t *state, uint64_t mean)
+HOT_PATH uint64_t sampling_gap(uint64_t *state, uint64_t mean)
 {
 	/* -ln(r / 2^64), r in 1..2^64-1, times the mean. */
 	uint64_t minus_log2 = (UINT64_C(64) << LOG_BITS) - log2_of(sampling_random(state) | 1);
@@ -73,7 +75,7 @@ static uint64_t ratio(uint64_t x)
 	return ONE + x / 2 + x2 / 12 - x4 / 720 + x6 / 30240;
 }
 
-struct sampling_weight sampling_weigh(uint64_t size, uint64_t mean)
+HOT_PATH struct sampling_weight sampling_weigh(uint64_t size, uint64_t mean)
 {
 	const uint64_t object = UINT64_C(1) << SAMPLING_OBJECT_BITS;
 	struct sampling_weight w = {object, size};

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 
+#include "core/hot.h"
 #include "core/run_file.h"
 #include "core/sys.h"
 #include "core/text.h"
@@ -144,8 +145,8 @@ static bool find_in(struct store *s, uint64_t table_offset, unsigned part, uint6
  * 64-bit hash: with 16384 stacks two of them share one with a probability of 1e-11.  Two threads that enter the same
  * hash at the moment when a part becomes full may make two records of it, whose sum is right.
  */
-static bool find(struct store *s, uint64_t table_offset, const _Atomic uint32_t *count,
-		 uint64_t hash, uint64_t *ret_at, _Atomic uint64_t **ret_slot)
+HOT_PATH static bool find(struct store *s, uint64_t table_offset, const _Atomic uint32_t *count,
+			  uint64_t hash, uint64_t *ret_at, _Atomic uint64_t **ret_slot)
 {
 	unsigned last = part_of(atomic_load_explicit(count, memory_order_relaxed));
 
@@ -213,8 +214,8 @@ static uint64_t hash_row(uint64_t stack_hash, enum store_kind kind, uint64_t lab
 	return mix(mix(stack_hash + (unsigned)kind) ^ label);
 }
 
-static bool intern_row(struct store *s, enum store_kind kind, uint64_t stack_at, uint64_t label,
-		       uint64_t hash, uint64_t *ret_at)
+HOT_PATH static bool intern_row(struct store *s, enum store_kind kind, uint64_t stack_at,
+				uint64_t label, uint64_t hash, uint64_t *ret_at)
 {
 	struct store_header *h = s->header;
 	unsigned values = store_kind_values(kind);
@@ -237,8 +238,8 @@ static bool intern_row(struct store *s, enum store_kind kind, uint64_t stack_at,
 	return publish(s, h->rows_offset, hash, ret_at, slot, &h->row_count);
 }
 
-void store_add_to(struct store *s, uint64_t row_at, unsigned first, const uint64_t *values,
-		  unsigned n)
+HOT_PATH void store_add_to(struct store *s, uint64_t row_at, unsigned first, const uint64_t *values,
+			   unsigned n)
 {
 	struct store_row *row = record(s, row_at);
 
@@ -246,8 +247,8 @@ void store_add_to(struct store *s, uint64_t row_at, unsigned first, const uint64
 		atomic_fetch_add_explicit(&row->value[first + i], values[i], memory_order_relaxed);
 }
 
-uint64_t store_add(struct store *s, enum store_kind kind, const uint64_t *frames, unsigned depth,
-		   uint64_t label, const uint64_t *values)
+HOT_PATH uint64_t store_add(struct store *s, enum store_kind kind, const uint64_t *frames,
+			    unsigned depth, uint64_t label, const uint64_t *values)
 {
 	const struct store_header *h = s->header;
 	uint64_t stack_hash = hash_frames(frames, depth);
@@ -342,7 +343,7 @@ void store_lost(struct store *s, enum store_loss what, uint64_t count)
 	atomic_fetch_add_explicit(&s->header->lost[what], count, memory_order_relaxed);
 }
 
-void store_used(struct store *s, uint64_t now_monotonic_ns)
+HOT_PATH void store_used(struct store *s, uint64_t now_monotonic_ns)
 {
 	atomic_store_explicit(&s->header->last_monotonic_ns, now_monotonic_ns,
 			      memory_order_relaxed);

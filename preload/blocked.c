@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "preload/blocked.h"
 
+#include "core/hot.h"
 #include "core/sampling.h"
 #include "core/store.h"
 #include "core/sys.h"
@@ -29,7 +30,7 @@ void blocked_start(bool recorded)
  * May a stale struct be looked at?  The host may have jumped out of the wait from a stack of its own, a coroutine's, and have
  * unmapped that since; what lies between sp and the end of the stack that sp is on is there.
  */
-static bool is_there(const void *address, uintptr_t sp)
+HOT_PATH static bool is_there(const void *address, uintptr_t sp)
 {
 	const struct thread *t = thread_self();
 	uintptr_t at = (uintptr_t)address;
@@ -37,7 +38,7 @@ static bool is_there(const void *address, uintptr_t sp)
 	return (t && sp >= t->stack.lo && sp <= at && at < t->stack.hi) || stack_probe(at);
 }
 
-static bool has_check(const struct blocked *b, uintptr_t sp, uintptr_t *ret_check)
+HOT_PATH static bool has_check(const struct blocked *b, uintptr_t sp, uintptr_t *ret_check)
 {
 	if (sp >= (uintptr_t)b || !is_there(&b->check, sp))
 		return false;
@@ -52,7 +53,7 @@ const struct blocked_call *blocked_inside_of(const struct blocked_call *c, uintp
 	return has_check(&c->wait, sp, &check) && check == BLOCKED_CHECK ? c : NULL;
 }
 
-bool blocked_is_under_way(uintptr_t sp)
+HOT_PATH bool blocked_is_under_way(uintptr_t sp)
 {
 	const struct blocked *b = blocked_thread.now;
 	uintptr_t check;
@@ -72,7 +73,7 @@ bool blocked_is_under_way(uintptr_t sp)
  * the program's owner wants them in block. */
 #define IDLE_FACTOR 10u
 
-static uint64_t threshold_ns(const struct stretch *line)
+HOT_PATH static uint64_t threshold_ns(const struct stretch *line)
 {
 	uint64_t ns = host.settings.block_threshold ? host.settings.block_threshold : DEFAULT_R;
 
@@ -83,8 +84,8 @@ static uint64_t threshold_ns(const struct stretch *line)
 
 /* What it stands for, in ns; false when it is not recorded.  Each line is in ticks, because nearly all that is done with it
  * is a subtraction. */
-static bool is_sample(struct stretch *line, const struct clock_rate *rate, uint64_t ticks,
-		      struct stretch_weight *ret_weight)
+HOT_PATH static bool is_sample(struct stretch *line, const struct clock_rate *rate, uint64_t ticks,
+			       struct stretch_weight *ret_weight)
 {
 	uint64_t threshold = clock_to_ticks(rate, threshold_ns(line));
 
@@ -102,9 +103,9 @@ static bool is_sample(struct stretch *line, const struct clock_rate *rate, uint6
 	return true;
 }
 
-static __attribute__((noinline)) void record(enum store_kind kind, enum wait_class class,
-					     const void *entry, const struct stretch_weight *weight,
-					     uint64_t now_ns, const struct blocked_call *around)
+HOT_PATH static __attribute__((noinline)) void
+record(enum store_kind kind, enum wait_class class, const void *entry,
+       const struct stretch_weight *weight, uint64_t now_ns, const struct blocked_call *around)
 {
 	const struct record_sample sample = {
 		.kind = kind,
@@ -128,7 +129,7 @@ static __attribute__((noinline)) void record(enum store_kind kind, enum wait_cla
 	record_leave(was);
 }
 
-void blocked_look(uint64_t ticks, enum wait_class class, const void *entry)
+HOT_PATH void blocked_look(uint64_t ticks, enum wait_class class, const void *entry)
 {
 	struct stretch *line = blocked_line(class);
 	struct clock_rate rate;
@@ -144,7 +145,7 @@ void blocked_look(uint64_t ticks, enum wait_class class, const void *entry)
 		       rate.now_ns, blocked_inside((uintptr_t)__builtin_frame_address(0)));
 }
 
-void blocked_charge(uint64_t ticks, enum wait_class class, const void *entry)
+HOT_PATH void blocked_charge(uint64_t ticks, enum wait_class class, const void *entry)
 {
 	struct blocked_thread *t = &blocked_thread;
 	const uint64_t n = host.settings.mutex_fraction;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "preload/capture.h"
 
+#include "core/hot.h"
 #include "output/remapped.h"
 #include "preload/recorder.h"
 #include "unwind/modules.h"
@@ -14,7 +15,8 @@ static const uint8_t truncated_by[] = {
 	[UW_END_BUSY] = SYNTH_TRUNC_BUSY,
 };
 
-unsigned capture_finish(struct store *s, struct uw_result end, uint64_t *pc, unsigned depth)
+HOT_PATH unsigned capture_finish(struct store *s, struct uw_result end, uint64_t *pc,
+				 unsigned depth)
 {
 	depth = modules_tag(s, pc, depth, recorder_exe());
 	if (end.guessed)
@@ -38,8 +40,8 @@ unsigned capture_interrupted(struct store *s, const struct thread *t, const void
 	return depth;
 }
 
-unsigned capture_call(const struct thread *t, const void *leaf, uint64_t *pc, unsigned max,
-		      struct uw_result *ret_end)
+HOT_PATH unsigned capture_call(const struct thread *t, const void *leaf, uint64_t *pc, unsigned max,
+			       struct uw_result *ret_end)
 {
 	struct uw_registers here;
 

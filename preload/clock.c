@@ -4,6 +4,7 @@
 #include <elf.h>
 #include <sys/auxv.h>
 
+#include "core/hot.h"
 #include "core/sys.h"
 #include "core/text.h"
 #include "output/elf.h"
@@ -57,7 +58,7 @@ static void find_vdso(void)
 		from_vdso = (int (*)(clockid_t, struct timespec *))(s.found - linked + at);
 }
 
-uint64_t clock_now_ns(void)
+HOT_PATH uint64_t clock_now_ns(void)
 {
 	int (*vdso)(clockid_t, struct timespec *) = __atomic_load_n(&from_vdso, __ATOMIC_RELAXED);
 	struct timespec ts;

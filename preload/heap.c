@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "preload/heap.h"
 
+#include "core/hot.h"
 #include "core/sampling.h"
 #include "core/store.h"
 #include "core/sys.h"
@@ -89,7 +90,7 @@ static bool is_of_this_life(const struct live_entry *entry)
 }
 
 /* In its row it is no longer in use. */
-static void forget_row(const struct live_entry *entry)
+HOT_PATH static void forget_row(const struct live_entry *entry)
 {
 	const uint64_t values[] = {entry->objects, entry->bytes};
 	struct store *s = recorder_existing();
@@ -100,7 +101,7 @@ static void forget_row(const struct live_entry *entry)
 		store_add_to(s, entry->row_at & ~LIFE_MASK, HEAP_FREE_OBJECTS, values, 2);
 }
 
-static void freed(const struct live_entry *entry)
+HOT_PATH static void freed(const struct live_entry *entry)
 {
 	if (!is_of_this_life(entry))
 		return;
@@ -108,7 +109,7 @@ static void freed(const struct live_entry *entry)
 	forget_row(entry);
 }
 
-static void record(const void *p, size_t size, const void *entry)
+HOT_PATH static void record(const void *p, size_t size, const void *entry)
 {
 	struct sampling_weight weight = sampling_weigh(size, period);
 	const struct record_sample sample = {
@@ -144,7 +145,7 @@ static void record(const void *p, size_t size, const void *entry)
 	limit_allocated(live.bytes, now_ns);
 }
 
-void heap_allocated(const void *p, size_t size, const void *entry)
+HOT_PATH void heap_allocated(const void *p, size_t size, const void *entry)
 {
 	struct heap_thread *t = &heap_thread;
 	bool born = t->seed != 0;
@@ -169,7 +170,7 @@ void heap_allocated(const void *p, size_t size, const void *entry)
 	}
 }
 
-bool heap_release(const void *p, struct live_entry *ret_entry)
+HOT_PATH bool heap_release(const void *p, struct live_entry *ret_entry)
 {
 	bool was, found;
 
@@ -180,7 +181,7 @@ bool heap_release(const void *p, struct live_entry *ret_entry)
 	return found;
 }
 
-void heap_freed(const struct live_entry *entry)
+HOT_PATH void heap_freed(const struct live_entry *entry)
 {
 	bool was = record_enter();
 

@@ -4,6 +4,7 @@
 #include <dlfcn.h>
 #include <linux/futex.h>
 
+#include "core/hot.h"
 #include "core/sys.h"
 #include "preload/recorder.h"
 #include "preload/thread.h"
@@ -37,7 +38,7 @@ static void end_older(uint64_t now)
 	mine.wait = NULL;
 }
 
-void holder_wait_begin(struct blocked *b, const void *lock)
+HOT_PATH void holder_wait_begin(struct blocked *b, const void *lock)
 {
 	blocked_begin(b);
 	end_older(b->began);
@@ -47,7 +48,7 @@ void holder_wait_begin(struct blocked *b, const void *lock)
 		recorder_lost(LOST_WAITERS, 1);
 }
 
-void holder_wait_end(const struct blocked *b, enum wait_class class, const void *entry)
+HOT_PATH void holder_wait_end(const struct blocked *b, enum wait_class class, const void *entry)
 {
 	uint64_t now = clock_ticks();
 
@@ -56,7 +57,7 @@ void holder_wait_end(const struct blocked *b, enum wait_class class, const void 
 	blocked_end_at(b, now, class, entry);
 }
 
-void holder_release(const void *lock, enum wait_class class, const void *entry)
+HOT_PATH void holder_release(const void *lock, enum wait_class class, const void *entry)
 {
 	const uintptr_t here = (uintptr_t)__builtin_frame_address(0);
 	unsigned waiters;

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "config/load.h"
+#include "core/hot.h"
 #include "core/sys.h"
 #include "core/text.h"
 #include "preload/actions.h"
@@ -156,7 +157,7 @@ static void become_child(void)
 	interval_after_fork();
 }
 
-bool host_is_here(void)
+HOT_PATH bool host_is_here(void)
 {
 	uint64_t mask;
 
@@ -171,7 +172,7 @@ bool host_is_here(void)
 	return true;
 }
 
-bool host_memory_is_here(void)
+HOT_PATH bool host_memory_is_here(void)
 {
 	return (alive && atomic_load_explicit(alive, memory_order_relaxed)) || host_is_here();
 }

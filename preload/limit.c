@@ -3,6 +3,7 @@
 
 #include <stdatomic.h>
 
+#include "core/hot.h"
 #include "core/sys.h"
 #include "core/text.h"
 #include "preload/clock.h"
@@ -97,7 +98,7 @@ static void come_back(uint64_t level)
 		atomic_store_explicit(&threshold, limit, memory_order_relaxed);
 }
 
-void limit_allocated(uint64_t bytes, uint64_t now_monotonic_ns)
+HOT_PATH void limit_allocated(uint64_t bytes, uint64_t now_monotonic_ns)
 {
 	uint64_t level;
 
@@ -112,7 +113,7 @@ void limit_allocated(uint64_t bytes, uint64_t now_monotonic_ns)
 		dump_request();
 }
 
-void limit_freed(uint64_t bytes)
+HOT_PATH void limit_freed(uint64_t bytes)
 {
 	if (limit)
 		come_back(level_of(atomic_fetch_sub_explicit(&held, bytes, memory_order_relaxed) -

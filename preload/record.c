@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "preload/record.h"
 
+#include "core/hot.h"
 #include "core/store.h"
 #include "preload/capture.h"
 #include "preload/host.h"
@@ -18,7 +19,7 @@
 
 static __thread bool inside __attribute__((tls_model("initial-exec")));
 
-bool record_enter(void)
+HOT_PATH bool record_enter(void)
 {
 	bool was = inside;
 
@@ -27,7 +28,7 @@ bool record_enter(void)
 	return was;
 }
 
-void record_leave(bool was)
+HOT_PATH void record_leave(bool was)
 {
 	__asm__ volatile("" ::: "memory");
 	inside = was;
@@ -38,7 +39,7 @@ bool record_is_interrupted(void)
 	return inside;
 }
 
-bool record_is_on(void)
+HOT_PATH bool record_is_on(void)
 {
 	return host.on && host_memory_is_here() && (recorder_existing() || host_is_here()) &&
 	       !recorder_has_ended();
@@ -52,9 +53,9 @@ static bool is_below(const uint64_t *pc, unsigned depth, uintptr_t caller)
 	return false;
 }
 
-static __attribute__((noinline)) bool add(const struct thread *t,
-					  const struct record_sample *sample, uint64_t *pc,
-					  unsigned max, uint64_t *ret_row)
+HOT_PATH static __attribute__((noinline)) bool add(const struct thread *t,
+						   const struct record_sample *sample, uint64_t *pc,
+						   unsigned max, uint64_t *ret_row)
 {
 	struct uw_result end;
 	struct store *s = recorder_existing();
@@ -75,7 +76,7 @@ static __attribute__((noinline)) bool add(const struct thread *t,
 	return true;
 }
 
-static __attribute__((noinline)) bool
+HOT_PATH static __attribute__((noinline)) bool
 add_deep(const struct thread *t, const struct record_sample *sample, uint64_t *ret_row)
 {
 	uint64_t pc[STORE_DEPTH_MAX];
@@ -91,7 +92,7 @@ add_shallow(const struct thread *t, const struct record_sample *sample, uint64_t
 	return add(t, sample, pc, SHALLOW_MAX, ret_row);
 }
 
-bool record_call(const struct record_sample *sample, uint64_t *ret_row)
+HOT_PATH bool record_call(const struct record_sample *sample, uint64_t *ret_row)
 {
 	const struct thread *t = thread_self();
 	uintptr_t here = (uintptr_t)__builtin_frame_address(0);

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 
+#include "core/hot.h"
 #include "core/process.h"
 #include "core/run_sweep.h"
 #include "core/run_file.h"
@@ -113,12 +114,12 @@ static void make(void)
 	pending_flush(&store);
 }
 
-struct store *recorder_existing(void)
+HOT_PATH struct store *recorder_existing(void)
 {
 	return atomic_load_explicit(&state, memory_order_acquire) == READY ? &store : NULL;
 }
 
-struct store *recorder_store(void)
+HOT_PATH struct store *recorder_store(void)
 {
 	struct store *s = recorder_existing();
 	const uint64_t all = ~UINT64_C(0);
@@ -160,7 +161,7 @@ const char *recorder_remark(void)
 	return remark[0] ? remark : NULL;
 }
 
-const char *recorder_exe(void)
+HOT_PATH const char *recorder_exe(void)
 {
 	return exe;
 }

@@ -5,6 +5,7 @@
 #include <sys/time.h>
 #include <ucontext.h>
 
+#include "core/hot.h"
 #include "core/sampling.h"
 #include "core/store.h"
 #include "core/sys.h"
@@ -304,8 +305,8 @@ void sampler_after_fork(void)
 /* ---- the handler ---- */
 
 /* Fills frame[] with the interrupted stack; the number of frames. */
-static unsigned capture(struct store *s, const struct thread *t, const void *context,
-			uint64_t *frame)
+HOT_PATH static unsigned capture(struct store *s, const struct thread *t, const void *context,
+				 uint64_t *frame)
 {
 	if (thread_is_busy()) { /* there may be no context: see count_pending_tick() in dump.c */
 		store_lost(s, LOST_SELF_TICKS, 1);
@@ -316,14 +317,14 @@ static unsigned capture(struct store *s, const struct thread *t, const void *con
 }
 
 /* Has the wait that was interrupted this time already?  See KIND_WALL. */
-static bool is_in_wait(const void *context)
+HOT_PATH static bool is_in_wait(const void *context)
 {
 	return context &&
 	       blocked_is_under_way(
 		       (uintptr_t)((const ucontext_t *)context)->uc_mcontext.gregs[REG_RSP]);
 }
 
-static void record(struct thread *t, unsigned ticks, const void *context)
+HOT_PATH static void record(struct thread *t, unsigned ticks, const void *context)
 {
 	const uint64_t ns = ticks * period_ns, from = clock_now_ns();
 	const uint64_t values[] = {ticks, ns, is_in_wait(context) ? ns : 0};
@@ -349,7 +350,7 @@ static void record(struct thread *t, unsigned ticks, const void *context)
 }
 
 /* A tick that comes late stands for many, and meanwhile a dump may have told of what the thread had used. */
-static unsigned not_told_yet(const struct thread *t, unsigned ticks)
+HOT_PATH static unsigned not_told_yet(const struct thread *t, unsigned ticks)
 {
 	uint64_t cpu = sys_clock_ns(CLOCK_THREAD_CPUTIME_ID), periods = 0;
 	int64_t left =
@@ -362,7 +363,7 @@ static unsigned not_told_yet(const struct thread *t, unsigned ticks)
 	return periods < ticks ? (unsigned)periods : ticks;
 }
 
-bool sampler_tick(const siginfo_t *info, const void *context)
+HOT_PATH bool sampler_tick(const siginfo_t *info, const void *context)
 {
 	struct thread *t = thread_self();
 	unsigned ticks = 1;

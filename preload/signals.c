@@ -6,6 +6,7 @@
 #include <ucontext.h>
 
 #include "core/control.h"
+#include "core/hot.h"
 #include "core/store.h"
 #include "core/sys.h"
 #include "preload/actions.h"
@@ -20,7 +21,7 @@
 
 static int dump_signo; /* 0: none */
 
-static int control_in(const siginfo_t *info)
+HOT_PATH static int control_in(const siginfo_t *info)
 {
 	if (info->si_code != SI_QUEUE && info->si_code != SI_TIMER)
 		return 0;
@@ -66,7 +67,7 @@ static void pass_on(siginfo_t *info, void *context)
 	resume_call(context);
 }
 
-static void on_prof(int signo, siginfo_t *info, void *context)
+HOT_PATH static void on_prof(int signo, siginfo_t *info, void *context)
 {
 	int control;
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "preload/thread.h"
 
+#include "core/hot.h"
 #include "core/sys.h"
 
 #include "core/as_safe.h"
@@ -84,7 +85,7 @@ struct thread *thread_take(void)
 	return t;
 }
 
-struct thread *thread_self(void)
+HOT_PATH struct thread *thread_self(void)
 {
 	return self;
 }

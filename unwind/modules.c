@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <sys/auxv.h>
 
+#include "core/hot.h"
 #include "core/text.h"
 #include "unwind/stack.h"
 #include "unwind/resident.h"
@@ -190,8 +191,8 @@ static unsigned tag_one(struct store *s, uint64_t pc, const char *exe, uint64_t 
 	return (unsigned)id;
 }
 
-static unsigned tag_range(struct store *s, uint64_t pc, const char *exe, uint64_t now_epoch,
-			  uint64_t *ret_start, uint64_t *ret_limit)
+HOT_PATH static unsigned tag_range(struct store *s, uint64_t pc, const char *exe,
+				   uint64_t now_epoch, uint64_t *ret_start, uint64_t *ret_limit)
 {
 	struct resident *r = resident_at(pc);
 	uint64_t tag;
@@ -209,7 +210,7 @@ static unsigned tag_range(struct store *s, uint64_t pc, const char *exe, uint64_
 	return id;
 }
 
-unsigned modules_tag(struct store *s, uint64_t *pc, unsigned n, const char *exe)
+HOT_PATH unsigned modules_tag(struct store *s, uint64_t *pc, unsigned n, const char *exe)
 {
 	uint64_t start = 0, limit = 0;
 	/* Acquire: see modules_changed(). */

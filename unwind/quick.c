@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "core/hot.h"
 #include "unwind/rule.h"
 
 #include "core/as_safe.h"
@@ -201,8 +202,8 @@ static bool run(const uint8_t *at, const uint8_t *end, uint64_t pc, struct state
 	return at <= end;
 }
 
-bool quick_find(const struct eh_module *m, uint64_t pc, _Atomic uintptr_t *known_cie,
-		struct quick_answer *ret_answer)
+HOT_PATH bool quick_find(const struct eh_module *m, uint64_t pc, _Atomic uintptr_t *known_cie,
+			 struct quick_answer *ret_answer)
 {
 	const uint8_t *row = find_row(m, pc), *fde, *cie, *program, *end;
 	struct state state;

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <ucontext.h>
 
+#include "core/hot.h"
 #include "core/sys.h"
 
 #include "core/as_safe.h"
@@ -66,8 +67,8 @@ static bool view_known(struct stack_view *view, uintptr_t lo, uintptr_t hi, uint
 	return true;
 }
 
-bool stack_choose(struct stack_view *ret_view, const struct uw_stack *own, const void *uc,
-		  uintptr_t sp)
+HOT_PATH bool stack_choose(struct stack_view *ret_view, const struct uw_stack *own, const void *uc,
+			   uintptr_t sp)
 {
 	const stack_t none = {0}, *alternate = uc ? &((const ucontext_t *)uc)->uc_stack : &none;
 	uintptr_t alternate_lo = (uintptr_t)alternate->ss_sp;

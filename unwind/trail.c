@@ -3,6 +3,8 @@
 
 #include <stddef.h>
 
+#include "core/hot.h"
+
 #include "core/as_safe.h"
 
 #define TRAILS_LOG2 5
@@ -26,7 +28,7 @@ void trail_expect(uintptr_t stack)
 	__builtin_prefetch(t);
 }
 
-struct trail *trail_take(uintptr_t stack, uint64_t salt)
+HOT_PATH struct trail *trail_take(uintptr_t stack, uint64_t salt)
 {
 	struct trail *t = trail_of(stack);
 	uint32_t now = atomic_load_explicit(&life, memory_order_relaxed);
@@ -49,7 +51,7 @@ struct trail *trail_take(uintptr_t stack, uint64_t salt)
 	return t;
 }
 
-void trail_put(struct trail *t)
+HOT_PATH void trail_put(struct trail *t)
 {
 	uint32_t keep = t->fresh_count < TRAIL_FRESH ? (uint32_t)t->fresh_count : TRAIL_FRESH;
 	uint64_t from = t->fresh_count;

@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <ucontext.h>
 
+#include "core/hot.h"
 #include "unwind/cfi.h"
 #include "unwind/ehframe.h"
 #include "unwind/expr.h"
@@ -339,7 +340,8 @@ static uint64_t interpret(uint64_t address, struct quick_answer *quick, struct e
 
 /* The rule of an address that is not cached, or whose row must be interpreted each time.  True:
  * *ret_rule says how to step.  False: the step is done or the walk has ended, as *ret_more says. */
-__attribute__((noinline)) static bool look_up(struct walk *w, uint64_t *ret_rule, bool *ret_more)
+HOT_PATH __attribute__((noinline)) static bool look_up(struct walk *w, uint64_t *ret_rule,
+						       bool *ret_more)
 {
 	uint64_t address = lookup_address(w);
 	struct quick_answer quick;
@@ -374,7 +376,7 @@ static inline bool remembered(struct trail *trail, uint64_t sp, uint64_t address
 	return true;
 }
 
-static bool step(struct walk *w)
+HOT_PATH static bool step(struct walk *w)
 {
 	uint64_t rule, sp = w->sp, address = lookup_address(w);
 	bool more;
@@ -470,7 +472,7 @@ static void expect_callers(const struct walk *w)
 }
 
 /* w: the innermost frame, its registers and where they come from. */
-static struct uw_result walk(struct walk *w, uint64_t *pc, unsigned max)
+HOT_PATH static struct uw_result walk(struct walk *w, uint64_t *pc, unsigned max)
 {
 	unsigned depth = 1;
 
@@ -496,8 +498,8 @@ static struct uw_result walk(struct walk *w, uint64_t *pc, unsigned max)
 	return (struct uw_result){.depth = depth, .end = w->end, .guessed = w->guessed};
 }
 
-struct uw_result uw_from_context(const void *ucontext, const struct uw_stack *stack, uint64_t *pc,
-				 unsigned max)
+HOT_PATH struct uw_result uw_from_context(const void *ucontext, const struct uw_stack *stack,
+					  uint64_t *pc, unsigned max)
 {
 	const ucontext_t *uc = ucontext;
 	const greg_t *regs = uc->uc_mcontext.gregs;
@@ -515,8 +517,8 @@ struct uw_result uw_from_context(const void *ucontext, const struct uw_stack *st
 	return walk(&w, pc, max);
 }
 
-struct uw_result uw_from_call(const struct uw_registers *here, const struct uw_stack *stack,
-			      uint64_t *pc, unsigned max)
+HOT_PATH struct uw_result uw_from_call(const struct uw_registers *here,
+				       const struct uw_stack *stack, uint64_t *pc, unsigned max)
 {
 	struct walk w = {
 		.pc = here->pc,

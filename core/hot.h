@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * core/hot: HOT_PATH, of what runs for most samples, from the wrapper or the handler to the store.
+ *
+ * A sample finds next to nothing of itself in the processor's caches and address translations.  Side by side its functions fill
+ * four pages of code, each in the place of its module fourteen.
+ */
+#ifndef CPROF_CORE_HOT_H
+#define CPROF_CORE_HOT_H
+
+#define HOT_PATH __attribute__((hot))
+
+#endif
