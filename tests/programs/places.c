@@ -30,7 +30,6 @@
 #include <ucontext.h>
 #include <unistd.h>
 
-#include "tests/programs/tick.h"
 #include "tests/programs/work.h"
 
 WORK(at_last, 13)
@@ -171,7 +170,7 @@ static unsigned long descriptors_hash(int *ret_count)
 #endif
 
 WORK(before, 3)
-WORK_TO_TICK(after, 5)
+WORK(after, 5)
 WORK(child_work, 7)
 WORK(coroutine, 9)
 WORK(hunted, 11)

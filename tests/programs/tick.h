@@ -25,7 +25,7 @@ static void on_tick(int signo)
 }
 
 /* Has the kernel looked at the CPU timers of this thread, ours among them, since this was first asked or
- * last true?  True where there are no timers: nobody has any.  Takes SIGALRM. */
+ * last true?  Takes SIGALRM. */
 static bool has_ticked(void)
 {
 	static __thread bool armed;
@@ -36,9 +36,9 @@ static bool has_ticked(void)
 	if (!armed) {
 		ticked = 0;
 		event._sigev_un._tid = (pid_t)syscall(SYS_gettid);
-		if (signal(SIGALRM, on_tick) == SIG_ERR ||
-		    timer_create(CLOCK_THREAD_CPUTIME_ID, &event, &timer) < 0)
-			return true;
+		signal(SIGALRM, on_tick);
+		if (timer_create(CLOCK_THREAD_CPUTIME_ID, &event, &timer) < 0)
+			_exit(2);
 		timer_settime(timer, 0, &soon, NULL);
 		armed = true;
 	}
