@@ -2,7 +2,8 @@
 """Waiting calls that are left by siglongjmp and cancellation under dump signals: leave.py LEAVE LIBRARY OUT_DIR.
 
 What tests/programs/leave prints must be the same without us; times ("~") may be EARLY ms less and LATE ms more than
-plain ones rounded to 250 ms.  Who is late only may try again.  NO_DUMPS=1: no claim about files.
+plain ones rounded to 250 ms.  Who is late only may try again, and so may an alarm that came while the call was about to be
+made again behind a dump: two instructions, but on a busy machine a thread may be stopped there.  NO_DUMPS=1: no claim about files.
 """
 import concurrent.futures
 import pathlib
@@ -13,6 +14,7 @@ import sys
 
 LEAVE, LIBRARY, OUT = sys.argv[1:4]
 AT_ONCE, EARLY, LATE, TRIES = 20, 5, 60, 3
+WHOLE = 500  # ms, of a call that no alarm ends
 
 # These wait anew: a connection to the full queue of a local socket (preload/wrap_socket.c), and what has a time-out
 # that was not set by setsockopt (preload/socket.h).
@@ -44,6 +46,9 @@ def compare(way, call):
                     different.append(f"{key[1:]} {got} not {nominal} ms")
                 elif int(got) > nominal + LATE + (nominal if call in LONGER else 0):
                     late.append(f"{key[1:]} {got} not {nominal} ms")
+        missed = int(plain.get("~alarmed", 0)) < WHOLE - EARLY <= int(said.get("~alarmed", 0))
+        if different and missed and said["exit"] == plain["exit"]:
+            different, late = [], different + late
         if different or not late:
             break
     dumps = len(glob.glob(f"{OUT}/*.{said.get('pid', 0)}.cpu.*.pb.gz"))
