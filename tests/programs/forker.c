@@ -7,29 +7,20 @@
  */
 #include <stdio.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
-static volatile unsigned long sink;
+#include "tests/programs/tick.h"
 
-#define WORK(name, n)                                                                              \
-	__attribute__((noinline)) static void name(void)                                           \
-	{                                                                                          \
-		clock_t until = clock() + CLOCKS_PER_SEC * 2 / 5;                                  \
-		while (clock() < until)                                                            \
-			for (int i = 0; i < 100000; i++)                                           \
-				sink += (unsigned long)i * n;                                      \
-	}
 /* Different bodies, or gcc would make one function of the three. */
-WORK(parent_work, 3)
-WORK(child_work, 5)
-WORK(grandchild_work, 7)
+WORK_TO_TICK(parent_work, 3)
+WORK_TO_TICK(child_work, 5)
+WORK_TO_TICK(grandchild_work, 7)
 
 int main(void)
 {
 	int status;
 
-	parent_work();
+	parent_work(400);
 	printf("%d ", (int)getpid());
 	fflush(stdout);
 	if (fork() == 0) {
@@ -37,10 +28,10 @@ int main(void)
 		fflush(stdout);
 		pid_t grandchild = fork();
 		if (grandchild == 0) {
-			grandchild_work();
+			grandchild_work(400);
 			_exit(0);
 		}
-		child_work();
+		child_work(400);
 		waitpid(grandchild, &status, 0);
 		printf("%d\n", (int)grandchild);
 		return 0;
