@@ -246,7 +246,7 @@ static void forget_filter(void)
 	uint64_t pages = atomic_exchange_explicit(&filter_pages, 0, memory_order_relaxed);
 
 	atomic_fetch_add_explicit(&times_forgotten, 1, memory_order_relaxed);
-	for (unsigned i = LIVE_CLASSES / PAGE; i < sizeof live_filter.count / PAGE; i++)
+	for (unsigned i = LIVE_CLASSES / PAGE; i < sizeof live_filter / PAGE; i++)
 		if (pages & UINT64_C(1) << i)
 			memset(live_filter.counter + i * PAGE, 0, PAGE);
 	if (pages)

@@ -31,7 +31,7 @@ struct live_entry {
 	uint64_t objects, bytes;
 };
 
-/* Filter i, from 1 on, is count[i], as far as it has classes.  look: i in the upper half and its number of classes - 1 in the
+/* Filter i, from 1 on, begins at counter[i * LIVE_CLASSES], as far as it has classes.  look: i in the upper half and its number of classes - 1 in the
  * lower, of the one to look at; one word, so that both belong together.  0 when nothing was ever in the table: then that is
  * none, which stays 0, in the same line of the cache.  Hidden, so that free() gets at it by one instruction; only for
  * live_maybe(). */
@@ -40,7 +40,6 @@ extern union live_filter {
 		uint8_t none[4];
 		uint32_t look;
 	};
-	uint8_t count[1 + LIVE_FILTERS][LIVE_CLASSES];
 	uint8_t counter[(1 + LIVE_FILTERS) * LIVE_CLASSES];
 } live_filter __attribute__((visibility("hidden")));
 #define LIVE_LOOK(filter, classes) ((filter)*LIVE_CLASSES + (classes)-1)

@@ -13,6 +13,8 @@
 
 #include <stddef.h>
 
+#include "core/hot.h"
+
 struct interpose_row {
 	const char *name;
 	void **real;
@@ -30,8 +32,8 @@ void interpose_resolve(void);
 #define EXPORT __attribute__((visibility("default")))
 
 /* What programs call most lies side by side, in two pages of code.  The second: a static function, of the type of that. */
-#define INTERPOSE_HOT(name)	     extern __typeof__(name) name __attribute__((hot))
-#define INTERPOSE_HOT_AS(name, type) __typeof__(type) name __attribute__((hot))
+#define INTERPOSE_HOT(name)	     extern HOT_PATH __typeof__(name) name
+#define INTERPOSE_HOT_AS(name, type) HOT_PATH __typeof__(type) name
 
 /* aligned: or gcc leaves gaps between them. */
 #define INTERPOSE_ENTER(name, first)                                                               \

@@ -22,7 +22,7 @@
 #define PAGE	  4096u
 #define COLD	  static __attribute__((noinline, cold))
 /* Side by side in one page of code. */
-#define HOT EXPORT __attribute__((hot, aligned(64)))
+#define HOT EXPORT HOT_PATH __attribute__((aligned(64)))
 
 /* Not in every libc's headers. */
 extern void free_sized(void *p, size_t size);
@@ -292,7 +292,7 @@ COLD void free_followed(void *p)
 }
 
 /* Not cold: up to a tenth come here. */
-static __attribute__((noinline, hot)) void look_free(void *p)
+HOT_PATH static __attribute__((noinline)) void look_free(void *p)
 {
 	if (__builtin_expect(live_likely(p), 0))
 		free_followed(p);

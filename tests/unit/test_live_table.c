@@ -69,7 +69,7 @@ static unsigned filter_in_use(void)
 {
 	unsigned n = 0;
 
-	for (unsigned i = LIVE_CLASSES; i < sizeof live_filter.count; i++)
+	for (unsigned i = LIVE_CLASSES; i < sizeof live_filter.counter; i++)
 		n += live_filter.counter[i] != 0;
 	for (unsigned i = 0; i < sizeof live_filter.none; i++)
 		n += live_filter.none[i] != 0;
