@@ -270,15 +270,25 @@ void resume_call(void *context)
 			interrupt_call(g);
 		return;
 	}
-	if (!has_returned(g) || host_signal_waits(c, &restarts))
+	if (!has_returned(g))
 		return;
 	/* In a scope also when it has returned something else: a part of what was to be sent. */
 	struct wait_scope *scope = &blocked_thread.scope;
 	bool scoped = (uintptr_t)scope->wait - (uintptr_t)g[REG_RSP] < WAIT_REACH &&
 		      wait_is_live(scope->wait);
-	if (g[REG_RAX] == -EINTR && rewind_call(g, scoped ? scope->wait : NULL))
+	bool interrupted = g[REG_RAX] == -EINTR, rewound;
+	gregset_t again;
+
+	memcpy(again, g, sizeof again);
+	rewound = interrupted && rewind_call(again, scoped ? scope->wait : NULL);
+	if (!rewound && (!scoped || (!interrupted && (g[REG_RAX] <= 0 || scope->wait->nr != WAIT_WHOLE))))
 		return;
-	if (scoped && (g[REG_RAX] == -EINTR || (g[REG_RAX] > 0 && scope->wait->nr == WAIT_WHOLE))) {
+	/* Asked last: what comes behind this, and before the call is made again, does not interrupt it. */
+	if (host_signal_waits(c, &restarts))
+		return;
+	if (rewound) {
+		memcpy(g, again, sizeof again);
+	} else {
 		scope->error = errno;
 		scope->again = true;
 	}

@@ -196,3 +196,77 @@ TEST(sampling_raises_no_floating_point_flag)
 	CHECK_EQ(fetestexcept(FE_ALL_EXCEPT), 0);
 	CHECK(sum != 0);
 }
+
+/* A thread that allocates bytes_per_s of its CPU time in objects of `size`, for so long; what its samples say of it.  It has the
+ * CPU for one in `share` parts. */
+struct simulated {
+	struct sampling_pace pace;
+	uint64_t state, now_ns, cpu_ns, left, mean, samples, estimate, bytes;
+};
+
+static void simulate(struct simulated *t, uint64_t size, uint64_t bytes_per_s, uint64_t for_ns,
+		     unsigned share)
+{
+	enum { MEAN = 524288, MAX_RATE = 2000 };
+	const uint64_t end = t->cpu_ns + for_ns, step_ns = size * 1000000000 / bytes_per_s;
+
+	t->samples = 0;
+	while (t->cpu_ns < end) {
+		t->now_ns += step_ns * share;
+		t->cpu_ns += step_ns;
+		t->bytes += size;
+		if (t->mean && t->left > size) {
+			t->left -= size;
+			continue;
+		}
+		if (t->mean) {
+			t->samples++;
+			t->estimate += sampling_weigh(size, t->mean).bytes;
+			if (sampling_is_due(&t->pace, t->now_ns, MAX_RATE))
+				sampling_keep_pace(&t->pace, t->now_ns, t->cpu_ns, MAX_RATE);
+		}
+		t->mean = sampling_mean(&t->pace, MEAN);
+		t->left = sampling_gap(&t->state, t->mean);
+	}
+}
+
+TEST(sampling_keeps_to_a_rate_and_stays_right)
+{
+	struct simulated t = {.state = 42, .now_ns = UINT64_C(1000000000000)};
+	const uint64_t s = 1000000000;
+
+	/* 500 MB a second are a thousand samples, as they would be without a limit. */
+	simulate(&t, 4096, 500000000, s, 1);
+	CHECK(t.samples > 800 && t.samples < 1110 && t.pace.doublings == 0);
+	/* 32 GB would be 61,000. */
+	simulate(&t, 65536, 32 * s, s, 1);
+	CHECK(t.samples > 800 && t.samples < 2700 && t.pace.doublings >= 4);
+	CHECK(fabsl((long double)t.estimate / (long double)t.bytes - 1) < 5 / sqrtl(1500));
+	/* Nor more of its CPU time when it has little of that, though it is always looked at by the way. */
+	simulate(&t, 65536, 32 * s, s, 8);
+	CHECK(t.samples > 800 && t.samples < 2700 && t.pace.doublings >= 4);
+	/* Quiet again: within a few samples as near as at first. */
+	simulate(&t, 256, 20000000, 10 * s, 1);
+	CHECK(t.pace.doublings == 0 && t.mean == 524288);
+	/* So few in real time that a limit would save nothing. */
+	simulate(&t, 65536, 4 * s, s, 50);
+	CHECK(t.pace.doublings == 0);
+	/* However the distance changes, no object counts too much or too little. */
+	t.estimate = t.bytes = 0;
+	for (int i = 0; i < 400; i++) {
+		simulate(&t, 4096, 200000000, 50000000, 1);
+		simulate(&t, 4096, 8 * s, 50000000, 1);
+	}
+	CHECK(fabsl((long double)t.estimate / (long double)t.bytes - 1) < 5 / sqrtl(400 * 60));
+}
+
+TEST(sampling_mean_has_an_upper_end)
+{
+	const struct sampling_pace most = {.doublings = 29}, none = {0};
+
+	for (size_t m = 0; m < COUNT(means); m++) {
+		CHECK_EQ(sampling_mean(&none, means[m]), means[m]);
+		CHECK(sampling_mean(&most, means[m]) <= SAMPLING_MEAN_MAX);
+		CHECK(sampling_mean(&most, means[m]) > SAMPLING_MEAN_MAX / 2);
+	}
+}
