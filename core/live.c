@@ -28,7 +28,8 @@ struct line {
 static const uint8_t level_bits[LEVELS] = {6, 10, 14, 18, 22};
 static _Atomic(struct line *) levels[LEVELS];
 
-union live_filter live_filter __attribute__((aligned(PAGE)));
+uint32_t live_filter_look HOT_DATA __attribute__((aligned(64))) = 0; /* the first of them */
+uint8_t live_filter[(1 + LIVE_FILTERS) * LIVE_CLASSES] __attribute__((aligned(PAGE)));
 static const uint32_t classes[1 + LIVE_FILTERS] = {0, 512, MIDDLE, LIVE_CLASSES};
 /* What counters of the small filters can not hold: so they need not stay at their top, when many were in the table and
  * are gone. */
@@ -54,7 +55,7 @@ static struct line *line_of(struct line *level, unsigned bits, uint64_t address)
 /* False: it is at this top.  One that is at SATURATED no longer knows how many there are, and stays. */
 HOT_PATH static bool count_at(unsigned place, int change, unsigned top)
 {
-	uint8_t *counter = &live_filter.counter[place];
+	uint8_t *counter = &live_filter[place];
 	uint8_t was = __atomic_load_n(counter, __ATOMIC_RELAXED), now;
 	uint64_t page = UINT64_C(1) << place / PAGE;
 
@@ -101,7 +102,7 @@ static void count_small(unsigned place, int change)
 		atomic_store_explicit(&over_used, true, memory_order_relaxed);
 		/* Sequentially consistent, with take_over(): whoever comes down from here on sees it. */
 		atomic_fetch_add_explicit(over_at(place), 1, memory_order_seq_cst);
-		if (__atomic_load_n(&live_filter.counter[place], __ATOMIC_SEQ_CST) >= SATURATED - 1)
+		if (__atomic_load_n(&live_filter[place], __ATOMIC_SEQ_CST) >= SATURATED - 1)
 			return;
 		/* It was emptied meanwhile: back, and again.  Whoever was quicker has left one in the counter for ours. */
 		if (!take_over(place))
@@ -113,7 +114,7 @@ static void count_small(unsigned place, int change)
  * Any is right at any time, but for none at all, which is not chosen again.  Release: the counters were first. */
 HOT_PATH static void choose(int64_t count)
 {
-	uint32_t look = __atomic_load_n(&live_filter.look, __ATOMIC_RELAXED), better;
+	uint32_t look = __atomic_load_n(&live_filter_look, __ATOMIC_RELAXED), better;
 	unsigned i = look ? look / LIVE_CLASSES : 1;
 
 	while (i < LIVE_FILTERS && count > classes[i] / 10)
@@ -122,7 +123,7 @@ HOT_PATH static void choose(int64_t count)
 		i--;
 	better = LIVE_LOOK(i, classes[i]);
 	if (better != look)
-		__atomic_store_n(&live_filter.look, better, __ATOMIC_RELEASE);
+		__atomic_store_n(&live_filter_look, better, __ATOMIC_RELEASE);
 }
 
 /* Relaxed: each filter is right by itself. */
@@ -140,7 +141,7 @@ void live_mark(const void *address)
 		unsigned place = live_place((uintptr_t)address, LIVE_LOOK(i, classes[i]));
 
 		(void)count_at(place, 1, SATURATED); /* for the page */
-		__atomic_store_n(&live_filter.counter[place], SATURATED, __ATOMIC_RELAXED);
+		__atomic_store_n(&live_filter[place], SATURATED, __ATOMIC_RELAXED);
 	}
 	choose(atomic_load_explicit(&live_count, memory_order_relaxed));
 }
@@ -248,9 +249,9 @@ static void forget_filter(void)
 	atomic_fetch_add_explicit(&times_forgotten, 1, memory_order_relaxed);
 	for (unsigned i = LIVE_CLASSES / PAGE; i < sizeof live_filter / PAGE; i++)
 		if (pages & UINT64_C(1) << i)
-			memset(live_filter.counter + i * PAGE, 0, PAGE);
+			memset(live_filter + i * PAGE, 0, PAGE);
 	if (pages)
-		__atomic_store_n(&live_filter.look, 0, __ATOMIC_RELAXED);
+		__atomic_store_n(&live_filter_look, 0, __ATOMIC_RELAXED);
 	if (atomic_exchange_explicit(&over_used, false, memory_order_relaxed))
 		memset(over, 0, sizeof over);
 	atomic_store_explicit(&live_count, 0, memory_order_relaxed);

@@ -22,6 +22,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "core/hot.h"
+
 #define LIVE_CLASSES 65536u /* of the largest filter */
 #define LIVE_FILTERS 3u
 
@@ -31,17 +33,12 @@ struct live_entry {
 	uint64_t objects, bytes;
 };
 
-/* Filter i, from 1 on, begins at counter[i * LIVE_CLASSES], as far as it has classes.  look: i in the upper half and its number of classes - 1 in the
- * lower, of the one to look at; one word, so that both belong together.  0 when nothing was ever in the table: then that is
- * none, which stays 0, in the same line of the cache.  Hidden, so that free() gets at it by one instruction; only for
- * live_maybe(). */
-extern union live_filter {
-	struct {
-		uint8_t none[4];
-		uint32_t look;
-	};
-	uint8_t counter[(1 + LIVE_FILTERS) * LIVE_CLASSES];
-} live_filter __attribute__((visibility("hidden")));
+/* Filter i, from 1 on, begins at live_filter[i * LIVE_CLASSES], as far as it has classes; what is before that stays 0.  live_filter_look:
+ * i in the upper half and its number of classes - 1 in the lower, of the one to look at; one word, so that both belong together.
+ * 0 when nothing was ever in the table: then that is the first counter, of none.  Hidden, so that free() gets at them by one
+ * instruction; only for live_maybe(). */
+extern uint32_t live_filter_look HOT_DATA __attribute__((visibility("hidden")));
+extern uint8_t live_filter[(1 + LIVE_FILTERS) * LIVE_CLASSES] __attribute__((visibility("hidden")));
 #define LIVE_LOOK(filter, classes) ((filter)*LIVE_CLASSES + (classes)-1)
 #define LIVE_LARGEST		   LIVE_LOOK(LIVE_FILTERS, LIVE_CLASSES)
 #define LIVE_ANY		   (3 * LIVE_CLASSES) /* the bits of every filter */
@@ -62,15 +59,15 @@ static inline bool live_maybe(const void *address)
 	uint64_t place = (unsigned)((uintptr_t)address >> 6) | LIVE_ANY;
 	bool maybe;
 
-	__asm__("andl %1, %k0" : "+r"(place) : "m"(live_filter.look) : "cc");
-	__asm__("cmpb $0, %1" : "=@ccne"(maybe) : "m"(live_filter.counter[place]));
+	__asm__("andl %1, %k0" : "+r"(place) : "m"(live_filter_look) : "cc");
+	__asm__("cmpb $0, %1" : "=@ccne"(maybe) : "m"(live_filter[place]));
 	return __builtin_expect(maybe, 0);
 }
 
 /* The same by the largest filter, which tells more apart. */
 static inline bool live_likely(const void *address)
 {
-	return __atomic_load_n(&live_filter.counter[live_place((uintptr_t)address, LIVE_LARGEST)],
+	return __atomic_load_n(&live_filter[live_place((uintptr_t)address, LIVE_LARGEST)],
 			       __ATOMIC_RELAXED) != 0;
 }
 

@@ -26,6 +26,20 @@
 static uint64_t life;
 
 __thread struct heap_thread heap_thread;
+_Static_assert(offsetof(struct heap_thread, left) == 0, "heap_passes() counts at its start");
+/* An own relocation (IRELATIVE): its resolver reads what the linker's table says, which comes before. */
+__asm__(".pushsection cprof_hot, \"aw\"\n"
+	".balign 8\n"
+	".globl heap_offset\n"
+	".hidden heap_offset\n"
+	"heap_offset: .quad heap_offset_now\n"
+	".popsection\n"
+	".pushsection .text\n"
+	".type heap_offset_now, @gnu_indirect_function\n"
+	"heap_offset_now: movq heap_thread@gottpoff(%rip), %rax\n"
+	"ret\n"
+	".size heap_offset_now, . - heap_offset_now\n"
+	".popsection");
 
 static uint64_t period = PERIOD_LATER; /* both written before there is a second thread */
 static uint64_t max_rate;	       /* samples in a second of a thread's CPU time; 0: any */

@@ -30,15 +30,16 @@ extern void free_aligned_sized(void *p, size_t alignment, size_t size);
 extern void cfree(void *p);
 
 /* The real functions.  Before they are known: what looks for them. */
-#define FIRST(name)                                                                                \
+#define FIRST(name) FIRST_IN(name, )
+#define FIRST_IN(name, data)                                                                       \
 	static __typeof__(name) first_##name;                                                      \
-	static __typeof__(name) *real_##name = first_##name
+	static __typeof__(name) *real_##name data = first_##name
 
-FIRST(malloc);
-FIRST(calloc);
-FIRST(realloc);
+FIRST_IN(malloc, HOT_DATA);
+FIRST_IN(calloc, HOT_DATA);
+FIRST_IN(realloc, HOT_DATA);
+FIRST_IN(free, HOT_DATA);
 FIRST(reallocarray);
-FIRST(free);
 FIRST(posix_memalign);
 FIRST(aligned_alloc);
 FIRST(memalign);

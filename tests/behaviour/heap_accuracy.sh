@@ -41,11 +41,11 @@ judge sites heap_churn 524288 "$truth" "$heap" site_churn:alloc_space:2:55000
 sites forks 1024 processes=$((24 * scale))
 judge runs heap_forks "$truth" $((24 * scale)) "$out"/sites.*.heap.1.pb.gz
 
-# Threads that are kept to a rate: forty runs, of which none says how exact it is.  They begin with every sample, and the
-# long part of each has one of a hundred.
-export CPROF_HEAP_MAX_RATE=2000
+# Threads that are kept to a rate: forty runs, of which none says how exact it is.  They begin with every sample, and
+# churn has one of forty.
+export CPROF_HEAP_MAX_RATE=20000
 for run in $(seq $((40 * scale))); do
-	sites paced 4096 small=200000 churn=1024 threads=400 > "$scratch/said"
+	sites paced 4096 small=400000 churn=1024 threads=400 > "$scratch/said"
 	grep -v '^ok' "$scratch/said"
 	mv "$truth" "$scratch/$run.truth"
 	mv "$heap" "$scratch/$run.pb.gz"

@@ -71,7 +71,7 @@ static unsigned classes_in_use(void)
 	unsigned n = 0;
 
 	for (unsigned i = 0; i < LIVE_CLASSES; i++)
-		n += live_filter.counter[LIVE_FILTERS * LIVE_CLASSES + i] != 0;
+		n += live_filter[LIVE_FILTERS * LIVE_CLASSES + i] != 0;
 	return n;
 }
 
@@ -96,7 +96,7 @@ static void churn_leaves_only_what_is_live(void)
 		if (slot[i])
 			classes += expected[class_of(slot[i])]++ == 0;
 	for (unsigned i = 0; i < LIVE_CLASSES; i++)
-		CHECK_EQ(live_filter.counter[LIVE_FILTERS * LIVE_CLASSES + i], expected[i]);
+		CHECK_EQ(live_filter[LIVE_FILTERS * LIVE_CLASSES + i], expected[i]);
 	CHECK_EQ(classes_in_use(), classes);
 	CHECK(classes > 1000 && classes <= SLOTS);
 

@@ -27,7 +27,7 @@ static void *at(uint64_t address)
 /* The counter of an address in the largest filter, and in the one of so many classes. */
 static unsigned counter(uint64_t address)
 {
-	return live_filter.counter[live_place(address, LIVE_LARGEST)];
+	return live_filter[live_place(address, LIVE_LARGEST)];
 }
 
 enum { SMALL = 512, MIDDLE = 4096 };
@@ -39,7 +39,7 @@ static uint32_t look_of(unsigned classes)
 
 static unsigned counter_of(unsigned classes, uint64_t address)
 {
-	return live_filter.counter[live_place(address, look_of(classes))];
+	return live_filter[live_place(address, look_of(classes))];
 }
 
 /* What free() asks. */
@@ -69,10 +69,10 @@ static unsigned filter_in_use(void)
 {
 	unsigned n = 0;
 
-	for (unsigned i = LIVE_CLASSES; i < sizeof live_filter.counter; i++)
-		n += live_filter.counter[i] != 0;
-	for (unsigned i = 0; i < sizeof live_filter.none; i++)
-		n += live_filter.none[i] != 0;
+	for (unsigned i = LIVE_CLASSES; i < sizeof live_filter; i++)
+		n += live_filter[i] != 0;
+	for (unsigned i = 0; i < LIVE_CLASSES; i++)
+		n += live_filter[i] != 0;
 	return n;
 }
 
@@ -166,7 +166,7 @@ TEST(live_filter_grows_with_the_table_and_shrinks)
 	enum { MANY = 2000 };
 	const uint64_t one = UINT64_C(1) << 30 | 64, base = UINT64_C(0x7f0000000000);
 	const uint64_t same_small = SMALL << 6, same_middle = MIDDLE << 6;
-	const uint32_t *look = &live_filter.look;
+	const uint32_t *look = &live_filter_look;
 	unsigned grown[3] = {0}, shrunk[3] = {0};
 
 	live_forget();
