@@ -46,17 +46,19 @@ extern uint16_t contention_filter[CONTENTION_FILTER_SIZE] __attribute__((visibil
  * touch few lines of it.  The upper bits: locks at the same offset in many large blocks are not one class. */
 static inline unsigned contention_class(uint64_t address)
 {
-	return (unsigned)(address >> 6 ^ address >> 18) % CONTENTION_FILTER_SIZE;
+	return (unsigned)((address ^ address >> 12) >> 6) % CONTENTION_FILTER_SIZE;
 }
 
 /* False: nobody waits for it.  Relaxed: a waiter that is not seen has begun some nanoseconds ago.
  * Context: signal.  Allocates: no.  Locks: none. */
 static inline bool contention_maybe(const void *lock)
 {
-	return __builtin_expect(
-		__atomic_load_n(&contention_filter[contention_class((uintptr_t)lock)],
-				__ATOMIC_RELAXED) != 0,
-		0);
+	uint64_t class = contention_class((uintptr_t)lock);
+	bool maybe;
+
+	/* gcc does not compare an atomic where it is. */
+	__asm__("cmpw $0, %1" : "=@ccne"(maybe) : "m"(contention_filter[class]));
+	return __builtin_expect(maybe, 0);
 }
 
 /* One that waits.  Only its thread reads and writes it, and keeps it where a longjmp does not reach: not in a frame. */

@@ -23,7 +23,6 @@ INTERPOSE_HOT(pthread_mutex_lock);
 INTERPOSE_HOT(pthread_mutex_unlock);
 INTERPOSE_HOT(sem_wait);
 INTERPOSE_HOT(pthread_cond_wait);
-static INTERPOSE_HOT_AS(lock_pthread_mutex_lock, pthread_mutex_lock);
 static INTERPOSE_HOT_AS(wait_sem_wait, sem_wait);
 
 #define SHARED	   128 /* of __kind; between processes */
@@ -32,7 +31,7 @@ static INTERPOSE_HOT_AS(wait_sem_wait, sem_wait);
 
 static inline bool is_alone_with(const pthread_mutex_t *mutex)
 {
-	return __libc_single_threaded && !(mutex->__data.__kind & SHARED);
+	return __builtin_expect(__libc_single_threaded, 0) && !(mutex->__data.__kind & SHARED);
 }
 
 /* pthread_mutex_trylock of a robust mutex that is not recoverable any more fails and yet keeps it (glibc 2.36), and all others
@@ -111,10 +110,10 @@ INTERPOSE_ROW(sem_trywait);
 #define INTERPOSE_LOCK_ALONE(name, class, lock, params, args, alone, direct, held, try, busy)      \
 	INTERPOSE_ROW_READY(name, int, params, args)                                               \
 	LOCK_BODY(name, class, lock, params, args, direct, held, try, busy,                        \
-		  static __attribute__((noinline)) int lock_##name params)                         \
+		  static inline __attribute__((always_inline)) int lock_##name params)             \
 	EXPORT int name params                                                                     \
 	{                                                                                          \
-		if (alone)                                                                         \
+		if (__builtin_expect(alone, 0))                                                    \
 			return real_##name args;                                                   \
 		return lock_##name args;                                                           \
 	}

@@ -4,9 +4,9 @@
 mkdir -p -m 700 "$dir/out-locks"
 echo "## Locks"
 echo
-echo "ns per uncontended lock and unlock, the least of 11 interleaved rounds, each the best of 9 loops, on one CPU. alone: the process has never had a second thread."
+echo "ns per uncontended lock and unlock, the least of 40 interleaved rounds, each the best of 9 loops, on one CPU. alone: the process has never had a second thread."
 echo
-for _ in 1 2 3 4 5 6 7 8 9 10 11; do
+for _ in $(seq 40); do
 	for how in "" threads; do
 		taskset -c 0 "$B/bench/pairs" $how | sed 's/^/none /'
 		LD_PRELOAD=$B/bench/forward_lock.so taskset -c 0 "$B/bench/pairs" $how | sed 's/^/forward /'
