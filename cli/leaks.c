@@ -15,7 +15,6 @@
 #include "cli/terminal.h"
 #include "cli/view.h"
 #include "config/value.h"
-#include "core/store_view.h"
 
 #define SITES_SHOWN  10u
 #define FRAMES_SHOWN 16u /* of a deep stack, its root not counted */
@@ -90,15 +89,6 @@ static void print_totals(const struct report *r)
 	}
 }
 
-/* Were samples further apart than the period says? */
-static bool was_distant(const struct view *v)
-{
-	for (size_t i = 0; i < v->profile.comment_count; i++)
-		if (strstr(v->profile.comments[i], store_loss_text(LOST_DISTANT)))
-			return true;
-	return false;
-}
-
 /* How far the numbers can be believed. */
 static void print_precision(const struct report *r)
 {
@@ -115,9 +105,6 @@ static void print_precision(const struct report *r)
 	       "within %.0f%%\n",
 	       bytes_text(period, a), bytes_text(period * 100, b), 100 * ERROR_OF(100.0),
 	       bytes_text(period * 10, c), 100 * ERROR_OF(10.0));
-	if (was_distant(r->view))
-		puts("Threads that allocate much less often (heap.max_rate): their sites are less "
-		     "certain");
 }
 
 static void print_heading(const struct report *r)

@@ -44,10 +44,6 @@ static const struct {
 			      "while it was made. They are not in block and wall."},
 	[LOST_WAITERS] = {true, "Waits for a lock that could not be told from others', so that "
 				"nobody was charged for them. They are in block, not in mutex."},
-	[LOST_DISTANT] =
-		{false,
-		 "Threads that allocate much were kept to heap.max_rate samples a second; each "
-		 "stands for more. Sums are right, small sites less certain."},
 	[LOST_HANDLERS] = {true,
 			   "The program has replaced a signal handler of ours by a raw system "
 			   "call (Go programs do): it is not sampled any more, or not dumped."},

@@ -5,16 +5,12 @@
 
 #include "core/as_safe.h"
 
-#define LN2_Q64	       UINT64_C(0xb17217f7d1cf79ac) /* ln 2, in units of 2^-64 */
-#define LOG_BITS       20			    /* of a logarithm behind the point */
-#define X_BITS	       28			    /* of size / mean behind the point */
-#define ONE	       (UINT64_C(1) << X_BITS)
-#define LN2_Q28	       UINT64_C(186065279)
-#define NS_PER_S       UINT64_C(1000000000)
-#define PACE_SAMPLES   64u
-#define PACE_QUIET     4u
-#define PACE_DOUBLINGS 29u /* from 2 to SAMPLING_MEAN_MAX */
-#define CERTAIN_X      44u /* exp(-44) is nothing in 64 bits */
+#define LN2_Q64	  UINT64_C(0xb17217f7d1cf79ac) /* ln 2, in units of 2^-64 */
+#define LOG_BITS  20			       /* of a logarithm behind the point */
+#define X_BITS	  28			       /* of size / mean behind the point */
+#define ONE	  (UINT64_C(1) << X_BITS)
+#define LN2_Q28	  UINT64_C(186065279)
+#define CERTAIN_X 44u /* exp(-44) is nothing in 64 bits */
 
 uint64_t sampling_random(uint64_t *state)
 {
@@ -52,34 +48,6 @@ HOT_PATH uint64_t sampling_gap(uint64_t *state, uint64_t mean)
 	uint64_t minus_log2 = (UINT64_C(64) << LOG_BITS) - log2_of(sampling_random(state) | 1);
 
 	return (high_word(mean * minus_log2, LN2_Q64) >> LOG_BITS) + 1;
-}
-
-HOT_PATH uint64_t sampling_mean(const struct sampling_pace *pace, uint64_t mean)
-{
-	for (uint32_t i = 0; i < pace->doublings && mean <= SAMPLING_MEAN_MAX / 2; i++)
-		mean *= 2;
-	return mean;
-}
-
-HOT_PATH bool sampling_is_due(struct sampling_pace *pace, uint64_t now_ns, uint64_t max_rate)
-{
-	/* A thread that has become quiet is looked at before it has so many. */
-	return ++pace->samples >= PACE_SAMPLES ||
-	       now_ns - pace->looked_ns >= PACE_QUIET * PACE_SAMPLES * NS_PER_S / max_rate;
-}
-
-HOT_PATH void sampling_keep_pace(struct sampling_pace *pace, uint64_t now_ns, uint64_t cpu_ns,
-				 uint64_t max_rate)
-{
-	uint64_t took = cpu_ns - pace->cpu_ns, due = pace->samples * NS_PER_S / max_rate;
-
-	/* Between 0.4 and 1.25 of the rate nothing changes: 64 samples are off by an eighth in two of three cases. */
-	if (pace->samples >= PACE_SAMPLES)
-		for (; took + took / 4 < due && pace->doublings < PACE_DOUBLINGS; took *= 2)
-			pace->doublings++;
-	for (; took * 2 / 5 > due && pace->doublings; took /= 2)
-		pace->doublings--;
-	*pace = (struct sampling_pace){now_ns, cpu_ns, 0, pace->doublings};
 }
 
 /* exp(-x), both with X_BITS behind the point; x up to CERTAIN_X. */

@@ -13,7 +13,6 @@
 #ifndef CPROF_CORE_SAMPLING_H
 #define CPROF_CORE_SAMPLING_H
 
-#include <stdbool.h>
 #include <stdint.h>
 
 /* Objects are counted in 1/65536, because weights are no whole numbers. */
@@ -29,30 +28,6 @@ struct sampling_weight {
 /* 64 random bits.  state: anything at first.  splitmix64, by Sebastiano Vigna (public domain).
  * Context: signal.  Allocates: no.  Locks: none. */
 uint64_t sampling_random(uint64_t *state);
-
-/* How often a thread is sampled, and how much further its points are apart for that.  Zero at first. */
-struct sampling_pace {
-	uint64_t looked_ns; /* when it was looked at, */
-	uint64_t cpu_ns;    /* at what CPU time of the thread, */
-	uint32_t samples;   /* and the samples from then on */
-	uint32_t doublings; /* of the mean */
-};
-
-/* The mean distance for the next gap: `mean` doubled as often as the pace asks for, at most SAMPLING_MEAN_MAX.
- * Context: signal.  Allocates: no.  Locks: none. */
-uint64_t sampling_mean(const struct sampling_pace *pace, uint64_t mean);
-
-/* One more sample of a thread that is to have at most about max_rate of them (not 0) in a second of its CPU time: is it time to
- * look at that?  now_ns: of any clock that does not stand still.
- * Context: signal.  Allocates: no.  Locks: none. */
-bool sampling_is_due(struct sampling_pace *pace, uint64_t now_ns, uint64_t max_rate);
-
-/* Then: the thread has used cpu_ns.  Its next gaps become longer or shorter.  Sums stay right on average, since a gap depends on
- * samples before it alone, and each sample is weighed by the mean of its gap.  (Java's JFR keeps its allocation samples
- * to a rate too, since JDK 16.)
- * Context: signal.  Allocates: no.  Locks: none. */
-void sampling_keep_pace(struct sampling_pace *pace, uint64_t now_ns, uint64_t cpu_ns,
-			uint64_t max_rate);
 
 /* Bytes to the next point: at least 1; an allocation of at least so many bytes has the point in it.  mean:
  * 2..SAMPLING_MEAN_MAX.  state: anything at first, each thread its own.  Error below 2e-6 of the mean.

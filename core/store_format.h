@@ -139,8 +139,7 @@ enum wait_class {
 	X(LOST_ALLOCATIONS, "sampled allocations dropped for want of a store")                     \
 	X(LOST_LIVE, "sampled allocations not followed for want of memory (not in inuse_*)")       \
 	X(LOST_WAITS, "sampled waits dropped for want of a store")                                 \
-	X(LOST_WAITERS, "waits for a lock whose holder could not be charged")                      \
-	X(LOST_DISTANT, "allocations sampled at more than heap.sample_bytes (heap.max_rate)")
+	X(LOST_WAITERS, "waits for a lock whose holder could not be charged")
 enum store_loss {
 #define X(id, text) id,
 	STORE_LOSSES(X)

@@ -2,6 +2,7 @@
 #include "preload/heap.h"
 
 #include "core/hot.h"
+#include "core/sampling.h"
 #include "core/store.h"
 #include "core/sys.h"
 #include "core/text.h"
@@ -41,8 +42,7 @@ __asm__(".pushsection cprof_hot, \"aw\"\n"
 	".size heap_offset_now, . - heap_offset_now\n"
 	".popsection");
 
-static uint64_t period = PERIOD_LATER; /* both written before there is a second thread */
-static uint64_t max_rate;	       /* samples in a second of a thread's CPU time; 0: any */
+static uint64_t period = PERIOD_LATER; /* written before there is a second thread */
 static char remark[320];
 
 static void begin(uint64_t period_bytes)
@@ -68,7 +68,6 @@ void heap_start(void)
 	const char *other = alloc_other();
 
 	limit_start(host.settings.heap_dump_above);
-	max_rate = host.settings.heap_max_rate;
 	begin(other ? 0 : host.settings.heap_sample_bytes);
 	if (!other || !host.settings.heap_sample_bytes)
 		return;
@@ -96,8 +95,7 @@ static void draw(struct heap_thread *t)
 	}
 	if (!t->seed)
 		t->seed = clock_now_ns() ^ (uint64_t)sys_gettid() << 32;
-	t->mean = sampling_mean(&t->pace, period);
-	t->left = (int64_t)sampling_gap(&t->seed, t->mean);
+	t->left = (int64_t)sampling_gap(&t->seed, period);
 }
 
 static bool is_of_this_life(const struct live_entry *entry)
@@ -125,9 +123,9 @@ HOT_PATH static void freed(const struct live_entry *entry)
 	forget_row(entry);
 }
 
-HOT_PATH static void record(const void *p, size_t size, const void *entry, uint64_t mean)
+HOT_PATH static void record(const void *p, size_t size, const void *entry)
 {
-	struct sampling_weight weight = sampling_weigh(size, mean);
+	struct sampling_weight weight = sampling_weigh(size, period);
 	const struct record_sample sample = {
 		.kind = KIND_HEAP,
 		.leaf = entry,
@@ -146,11 +144,6 @@ HOT_PATH static void record(const void *p, size_t size, const void *entry, uint6
 	}
 	live.row_at |= now_life;
 	now_ns = clock_now_ns();
-	if (mean > period)
-		recorder_lost(LOST_DISTANT, 1);
-	if (max_rate && period > 1 && sampling_is_due(&heap_thread.pace, now_ns, max_rate))
-		sampling_keep_pace(&heap_thread.pace, now_ns, sys_clock_ns(CLOCK_THREAD_CPUTIME_ID),
-				   max_rate);
 	s = recorder_existing();
 	if (s)
 		store_used(s, now_ns);
@@ -170,7 +163,6 @@ HOT_PATH void heap_allocated(const void *p, size_t size, const void *entry)
 {
 	struct heap_thread *t = &heap_thread;
 	bool born = t->seed != 0;
-	uint64_t mean = t->mean;
 
 	if (period == PERIOD_LATER) /* the loader, before our start */
 		return;
@@ -182,14 +174,12 @@ HOT_PATH void heap_allocated(const void *p, size_t size, const void *entry)
 		t->left -= (int64_t)size;
 		return;
 	}
-	if (period > 1 && !born) {
-		mean = t->mean;
+	if (period > 1 && !born)
 		draw(t);
-	}
 	if (p && period && record_is_on()) {
 		bool was = record_enter();
 
-		record(p, size, entry, mean);
+		record(p, size, entry);
 		record_leave(was);
 	}
 }

@@ -15,15 +15,12 @@
 #include <stdint.h>
 
 #include "core/live.h"
-#include "core/sampling.h"
 
 /* Of each thread; zero at first, so that its first allocation comes by. */
 struct heap_thread {
 	int64_t left; /* an allocation of at least so many bytes is to be looked at; below 0 until it was */
 	bool stopped; /* for ever */
 	uint64_t seed;
-	uint64_t mean; /* by which the distance to the next sample was drawn */
-	struct sampling_pace pace;
 };
 extern __thread struct heap_thread heap_thread
 	__attribute__((tls_model("initial-exec"), visibility("hidden")));
@@ -42,10 +39,7 @@ static inline bool heap_passes(size_t size)
 
 	if (__builtin_expect((int64_t)size < 0, 0))
 		return false;
-	__asm__("subq %2, %%fs:(%1)"
-		: "=@ccle"(look)
-		: "r"(heap_offset), "r"(size)
-		: "memory");
+	__asm__("subq %2, %%fs:(%1)" : "=@ccle"(look) : "r"(heap_offset), "r"(size) : "memory");
 	return !__builtin_expect(look, 0);
 }
 
@@ -62,7 +56,7 @@ void heap_stop_in_thread(void);
  * Context: signal. */
 const char *heap_remark(void);
 
-/* The mean distance of samples in bytes, where heap.max_rate does not make it more; 0 when heap profiling is off.
+/* The mean distance of samples in bytes, 0 when heap profiling is off.
  * Context: signal. */
 uint64_t heap_period_bytes(void);
 

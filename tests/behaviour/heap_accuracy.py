@@ -7,9 +7,6 @@
   heap_accuracy.py runs PREFIX TRUTH COUNT FILE...
       COUNT of the files are of runs of which each has this truth (others do not know its site): their mean is the
       truth, and they scatter as independent ones do
-  heap_accuracy.py paced PREFIX TRUTH...
-      the runs, each with a truth X.truth and a file X.pb.gz, were kept to a rate of samples: they say so, and the mean of their estimates is the
-      truth, which may be off by SIGMAS deviations of what the runs themselves scatter, and those are to be small
 
 How far may an estimate be from the truth?  sites.c says the variance of each (exactly: sampling is all that
 varies).  SIGMAS deviations: a normal variable is further off than 5.5 of them once in 26 million.  Ours are sums of
@@ -23,7 +20,6 @@ With n samples of small objects one deviation is 1 / sqrt(n): 5 per cent are 5 o
 """
 import math
 import os
-import statistics
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "support"))
@@ -102,20 +98,6 @@ def runs(prefix, truth, count, paths):
               "measured deviation %.4f, computed %.4f, limit %.0f %%" % (spread, sigma, 100 * limit))
 
 
-def paced(prefix, pairs):
-    said = sum(any("heap.max_rate" in c for c in Profile(path).comments) for _, path in pairs)
-    claim(prefix + "_is_said", said == len(pairs), "by %d of %d files" % (said, len(pairs)))
-    for site in truths(pairs[0][0]):
-        for i, name in enumerate(COLUMNS):
-            wanted = [truths(truth)[site][0][i] for truth, _ in pairs]
-            if not any(wanted) or not name.endswith("space"):
-                continue  # objects of 16 bytes to 64 KiB, counted by few samples, are no normal variable
-            ratios = [estimates(path, site)[0][i] / w for (_, path), w in zip(pairs, wanted)]
-            ratio, sigma = statistics.mean(ratios), statistics.stdev(ratios) / math.sqrt(len(ratios))
-            claim("%s_%s_%s_is_unbiased" % (prefix, site, name), abs(ratio - 1) <= SIGMAS * sigma <= 0.2,
-                  "mean of %d runs over truth %.4f, its deviation %.4f" % (len(ratios), ratio, sigma))
-
-
 def bound(prefix, truth, path, site, column, per_cent, least):
     want, variance = truths(truth)[site]
     i = COLUMNS.index(column)
@@ -138,9 +120,6 @@ def main(args):
     elif args[0] == "runs":
         prefix, truth, paths = args[1], args[2], args[4:]
         runs(prefix, truth, int(args[3]), paths)
-    elif args[0] == "paced":
-        paced(args[1], [(path, path.replace(".truth", ".pb.gz")) for path in args[2:]])
-        sys.exit(failed)
     else:
         sys.exit(__doc__)
     if "may_lose" in args:

@@ -5,8 +5,6 @@
 . tests/support/lib.sh
 scale=${SITES_SCALE:-1}
 judge() { python3 "$ROOT/tests/behaviour/heap_accuracy.py" "$@" || failed=1; }
-# As far apart as is asked for, however fast the program allocates; what is kept to a rate comes last.
-export CPROF_HEAP_MAX_RATE=0
 # sites NAME MEAN LOAD...: one run, its truth in $truth and its last heap file in $heap.
 sites() {
 	local name=$1 mean=$2 code
@@ -40,15 +38,4 @@ judge sites heap_churn 524288 "$truth" "$heap" site_churn:alloc_space:2:55000
 # Many short processes, children of one parent, which must not all draw its numbers.
 sites forks 1024 processes=$((24 * scale))
 judge runs heap_forks "$truth" $((24 * scale)) "$out"/sites.*.heap.1.pb.gz
-
-# Threads that are kept to a rate: forty runs, of which none says how exact it is.  They begin with every sample, and
-# churn has one of forty.
-export CPROF_HEAP_MAX_RATE=20000
-for run in $(seq $((40 * scale))); do
-	sites paced 4096 small=400000 churn=1024 threads=400 > "$scratch/said"
-	grep -v '^ok' "$scratch/said"
-	mv "$truth" "$scratch/$run.truth"
-	mv "$heap" "$scratch/$run.pb.gz"
-done
-judge paced heap_paced "$scratch"/[0-9]*.truth
 finish
