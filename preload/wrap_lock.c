@@ -29,9 +29,16 @@ static INTERPOSE_HOT_AS(wait_sem_wait, sem_wait);
 #define INHERITING 32  /* of __kind: PTHREAD_PRIO_INHERIT */
 #define ROBUST	   16  /* of __kind */
 
+/* What a process with one thread looks at, in a line of the cache by itself; the address is not in the linker's table, which is
+ * another one. */
+static const char *is_single HOT_DATA = &__libc_single_threaded;
+static __typeof__(pthread_mutex_lock) *real_pthread_mutex_lock HOT_DATA;
+static __typeof__(pthread_mutex_unlock) *real_pthread_mutex_unlock HOT_DATA
+	__attribute__((aligned(32)));
+
 static inline bool is_alone_with(const pthread_mutex_t *mutex)
 {
-	return __builtin_expect(__libc_single_threaded, 0) && !(mutex->__data.__kind & SHARED);
+	return __builtin_expect(*is_single, 0) && !(mutex->__data.__kind & SHARED);
 }
 
 /* pthread_mutex_trylock of a robust mutex that is not recoverable any more fails and yet keeps it (glibc 2.36), and all others
@@ -107,15 +114,17 @@ INTERPOSE_ROW(sem_trywait);
 	LOCK_BODY(name, class, lock, params, args, direct, held, try, busy, EXPORT int name params)
 
 /* alone: there is nobody to wait for.  Then the call is a jump: what needs a frame is a function apart. */
-#define INTERPOSE_LOCK_ALONE(name, class, lock, params, args, alone, direct, held, try, busy)      \
-	INTERPOSE_ROW_READY(name, int, params, args)                                               \
-	LOCK_BODY(name, class, lock, params, args, direct, held, try, busy,                        \
-		  static inline __attribute__((always_inline)) int lock_##name params)             \
-	EXPORT int name params                                                                     \
-	{                                                                                          \
-		if (__builtin_expect(alone, 0))                                                    \
-			return real_##name args;                                                   \
-		return lock_##name args;                                                           \
+#define INTERPOSE_LOCK_ALONE(name, class, lock, params, args, alone, direct, held, try, busy)                \
+	INTERPOSE_ROW_READY(name, int, params, args)                                                         \
+	LOCK_BODY(name, class, lock, params, args, direct, held, try, busy,                                  \
+		  static inline __attribute__((always_inline)) int lock_##name params)                       \
+	EXPORT int name params                                                                               \
+	{                                                                                                    \
+		if (__builtin_expect(alone, 0))                                                              \
+			return real_##name args;                                                             \
+		/* What keeps it across a call is another variable, so that its frame is not made before. */ \
+		__asm__("" : "+r"(lock));                                                                    \
+		return lock_##name args;                                                                     \
 	}
 
 /* Its counterpart: nobody waits for what the only thread releases.  What is rare is a function apart here too. */
@@ -130,7 +139,7 @@ INTERPOSE_ROW(sem_trywait);
 	}                                                                                          \
 	EXPORT int name params                                                                     \
 	{                                                                                          \
-		if (__builtin_expect(__libc_single_threaded, 0))                                   \
+		if (__builtin_expect(*is_single, 0))                                               \
 			return real_##name args;                                                   \
 		if (contention_maybe((const void *)(lock)))                                        \
 			return release_##name args;                                                \
@@ -154,8 +163,8 @@ INTERPOSE_LOCK(pthread_mutex_clocklock, WAIT_MUTEX, mutex,
 	       (mutex, clock, until),
 	       !is_known(clock) || mutex->__data.__kind & INHERITING || is_robust_and_free(mutex),
 	       is_robust(mutex), pthread_mutex_trylock, EBUSY)
-INTERPOSE_LOCK_ALONE(mtx_lock, WAIT_MUTEX, mutex, (mtx_t * mutex), (mutex), __libc_single_threaded,
-		     false, false, mtx_trylock, thrd_busy)
+INTERPOSE_LOCK_ALONE(mtx_lock, WAIT_MUTEX, mutex, (mtx_t * mutex), (mutex), *is_single, false,
+		     false, mtx_trylock, thrd_busy)
 INTERPOSE_LOCK(mtx_timedlock, WAIT_MUTEX, mutex,
 	       (mtx_t *restrict mutex, const struct timespec *restrict until), (mutex, until),
 	       false, false, mtx_trylock, thrd_busy)
