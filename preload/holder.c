@@ -3,6 +3,7 @@
 
 #include <dlfcn.h>
 #include <linux/futex.h>
+#include <sys/single_threaded.h>
 
 #include "core/hot.h"
 #include "core/sys.h"
@@ -19,10 +20,16 @@ static __thread struct {
 extern const struct holder_try __start_cprof_try[] __attribute__((visibility("hidden")));
 extern const struct holder_try __stop_cprof_try[] __attribute__((visibility("hidden")));
 
+/* aligned: in one line with the functions of mutexes (preload/wrap_lock). */
+const char *holder_alone HOT_DATA __attribute__((aligned(32))) = &__libc_single_threaded;
+
 void holder_start(bool waits)
 {
+	static const char always = 1;
 	struct dl_find_object lock, try;
 
+	if (!waits)
+		holder_alone = &always;
 	for (const struct holder_try *t = __start_cprof_try; t < __stop_cprof_try; t++)
 		if ((waits || !t->is_for_waits) && _dl_find_object(*t->lock, &lock) == 0 &&
 		    _dl_find_object(*t->try, &try) == 0 && lock.dlfo_link_map == try.dlfo_link_map)

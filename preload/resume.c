@@ -281,7 +281,8 @@ void resume_call(void *context)
 
 	memcpy(again, g, sizeof again);
 	rewound = interrupted && rewind_call(again, scoped ? scope->wait : NULL);
-	if (!rewound && (!scoped || (!interrupted && (g[REG_RAX] <= 0 || scope->wait->nr != WAIT_WHOLE))))
+	if (!rewound &&
+	    (!scoped || (!interrupted && (g[REG_RAX] <= 0 || scope->wait->nr != WAIT_WHOLE))))
 		return;
 	/* Asked last: what comes behind this, and before the call is made again, does not interrupt it. */
 	if (host_signal_waits(c, &restarts))

@@ -10,7 +10,6 @@
 #include <errno.h>
 #include <pthread.h>
 #include <semaphore.h>
-#include <sys/single_threaded.h>
 #include <sys/syscall.h>
 #include <threads.h>
 
@@ -29,16 +28,13 @@ static INTERPOSE_HOT_AS(wait_sem_wait, sem_wait);
 #define INHERITING 32  /* of __kind: PTHREAD_PRIO_INHERIT */
 #define ROBUST	   16  /* of __kind */
 
-/* What a process with one thread looks at, in a line of the cache by itself; the address is not in the linker's table, which is
- * another one. */
-static const char *is_single HOT_DATA = &__libc_single_threaded;
+/* Beside holder_alone. */
 static __typeof__(pthread_mutex_lock) *real_pthread_mutex_lock HOT_DATA;
-static __typeof__(pthread_mutex_unlock) *real_pthread_mutex_unlock HOT_DATA
-	__attribute__((aligned(32)));
+static __typeof__(pthread_mutex_unlock) *real_pthread_mutex_unlock HOT_DATA;
 
 static inline bool is_alone_with(const pthread_mutex_t *mutex)
 {
-	return __builtin_expect(*is_single, 0) && !(mutex->__data.__kind & SHARED);
+	return __builtin_expect(*holder_alone, 0) && !(mutex->__data.__kind & SHARED);
 }
 
 /* pthread_mutex_trylock of a robust mutex that is not recoverable any more fails and yet keeps it (glibc 2.36), and all others
@@ -139,7 +135,7 @@ INTERPOSE_ROW(sem_trywait);
 	}                                                                                          \
 	EXPORT int name params                                                                     \
 	{                                                                                          \
-		if (__builtin_expect(*is_single, 0))                                               \
+		if (__builtin_expect(*holder_alone, 0))                                            \
 			return real_##name args;                                                   \
 		if (contention_maybe((const void *)(lock)))                                        \
 			return release_##name args;                                                \
@@ -163,7 +159,7 @@ INTERPOSE_LOCK(pthread_mutex_clocklock, WAIT_MUTEX, mutex,
 	       (mutex, clock, until),
 	       !is_known(clock) || mutex->__data.__kind & INHERITING || is_robust_and_free(mutex),
 	       is_robust(mutex), pthread_mutex_trylock, EBUSY)
-INTERPOSE_LOCK_ALONE(mtx_lock, WAIT_MUTEX, mutex, (mtx_t * mutex), (mutex), *is_single, false,
+INTERPOSE_LOCK_ALONE(mtx_lock, WAIT_MUTEX, mutex, (mtx_t * mutex), (mutex), *holder_alone, false,
 		     false, mtx_trylock, thrd_busy)
 INTERPOSE_LOCK(mtx_timedlock, WAIT_MUTEX, mutex,
 	       (mtx_t *restrict mutex, const struct timespec *restrict until), (mutex, until),
