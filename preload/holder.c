@@ -28,8 +28,7 @@ void holder_start(bool waits)
 	static const char always = 1;
 	struct dl_find_object lock, try;
 
-	if (!waits)
-		holder_alone = &always;
+	holder_alone = waits ? &__libc_single_threaded : &always;
 	for (const struct holder_try *t = __start_cprof_try; t < __stop_cprof_try; t++)
 		if ((waits || !t->is_for_waits) && _dl_find_object(*t->lock, &lock) == 0 &&
 		    _dl_find_object(*t->try, &try) == 0 && lock.dlfo_link_map == try.dlfo_link_map)
