@@ -10,7 +10,9 @@
 
 #define HOT_PATH __attribute__((hot))
 
-/* What malloc and free look at in every call, from several modules, lies in one line of the cache. */
-#define HOT_DATA __attribute__((section("cprof_hot")))
+/* What malloc and free look at in every call, from several modules, lies in one line of the cache, and what mutexes look at in
+ * another (tests/lint/library looks). */
+#define HOT_DATA      __attribute__((section("cprof_hot")))
+#define HOT_LOCK_DATA __attribute__((section("cprof_hot_lock")))
 
 #endif

@@ -20,8 +20,7 @@ static __thread struct {
 extern const struct holder_try __start_cprof_try[] __attribute__((visibility("hidden")));
 extern const struct holder_try __stop_cprof_try[] __attribute__((visibility("hidden")));
 
-/* aligned: in one line with the functions of mutexes (preload/wrap_lock). */
-const char *holder_alone HOT_DATA __attribute__((aligned(32))) = &__libc_single_threaded;
+const char *holder_alone HOT_LOCK_DATA __attribute__((aligned(64))) = &__libc_single_threaded;
 
 void holder_start(bool waits)
 {

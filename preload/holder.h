@@ -19,8 +19,8 @@ struct holder_try {
 	bool is_for_waits;
 };
 
-/* Not 0: there is nobody to wait for a lock, or nobody wants to know, and a call is only passed on.  In HOT_DATA and not in the
- * linker's table, which would be a line of the cache more. */
+/* Not 0: there is nobody to wait for a lock, or nobody wants to know, and a call is only passed on.  In HOT_LOCK_DATA and
+ * not in the linker's table, which would be a line of the cache more. */
 extern const char *holder_alone __attribute__((visibility("hidden")));
 
 /* Sets *use of every row whose two functions are of one library.  Else it stays NULL, and nothing is tried: a library between

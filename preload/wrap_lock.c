@@ -5,7 +5,7 @@
  * at once and nothing is measured.
  *
  * While a process has one thread, glibc takes a mutex without an atomic instruction in the function that waits, and not in the one that
- * tries: there the call is only passed on, since there is nobody to wait for.
+ * tries: there the call is only passed on, since there is nobody to wait for; and so it is where no waits are wanted.
  */
 #include <errno.h>
 #include <pthread.h>
@@ -29,8 +29,8 @@ static INTERPOSE_HOT_AS(wait_sem_wait, sem_wait);
 #define ROBUST	   16  /* of __kind */
 
 /* Beside holder_alone. */
-static __typeof__(pthread_mutex_lock) *real_pthread_mutex_lock HOT_DATA;
-static __typeof__(pthread_mutex_unlock) *real_pthread_mutex_unlock HOT_DATA;
+static __typeof__(pthread_mutex_lock) *real_pthread_mutex_lock HOT_LOCK_DATA;
+static __typeof__(pthread_mutex_unlock) *real_pthread_mutex_unlock HOT_LOCK_DATA;
 
 static inline bool is_alone_with(const pthread_mutex_t *mutex)
 {
@@ -69,7 +69,7 @@ INTERPOSE_ROW(sem_trywait);
 
 /* What a function is tried by: see holder_start().  aligned: or gcc leaves gaps between them. */
 #define TRY_ROW(name, try, is_for_waits)                                                           \
-	/* Not with what is 0 at first, but beside real_name. */                                   \
+	/* Not with what is 0 at first, but beside most real_name. */                              \
 	static __typeof__(try) *try_##name __attribute__((section(".data")));                      \
 	__attribute__((section("cprof_try"), used,                                                 \
 		       aligned(8))) static const struct holder_try row_of_##name = {               \
@@ -109,7 +109,8 @@ INTERPOSE_ROW(sem_trywait);
 	INTERPOSE_ROW(name);                                                                       \
 	LOCK_BODY(name, class, lock, params, args, direct, held, try, busy, EXPORT int name params)
 
-/* alone: there is nobody to wait for.  Then the call is a jump: what needs a frame is a function apart. */
+/* alone: there is nobody to wait for, or nobody wants to know.  Then the call is a jump, which is not in the way of a process with
+ * threads. */
 #define INTERPOSE_LOCK_ALONE(name, class, lock, params, args, alone, direct, held, try, busy)                \
 	INTERPOSE_ROW_READY(name, int, params, args)                                                         \
 	LOCK_BODY(name, class, lock, params, args, direct, held, try, busy,                                  \
@@ -147,7 +148,6 @@ INTERPOSE_ROW(sem_trywait);
 INTERPOSE_LOCK_ALONE(pthread_mutex_lock, WAIT_MUTEX, mutex, (pthread_mutex_t * mutex), (mutex),
 		     is_alone_with(mutex), is_robust_and_free(mutex), is_robust(mutex),
 		     pthread_mutex_trylock, EBUSY)
-/* Here, so that the pointers of both share a line of the cache. */
 INTERPOSE_UNLOCK(pthread_mutex_unlock, mutex, (pthread_mutex_t * mutex), (mutex),
 		 holder_release_mutex(mutex, entry))
 INTERPOSE_LOCK(pthread_mutex_timedlock, WAIT_MUTEX, mutex,

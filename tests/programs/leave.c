@@ -202,6 +202,7 @@ int main(int argc, char **argv)
 	plan->every_us = 25000;
 	handle_alarm(on_alarm);
 	printf("came_back %d\ncancelled %d\n", came_back, cancelled);
+	fflush(stdout); /* what hangs from here on is known by it */
 	if (jumps) {
 		wait_twice(NULL);
 	} else {
