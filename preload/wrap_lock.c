@@ -18,8 +18,11 @@
 #include "preload/interpose.h"
 #include "preload/wait.h"
 
-INTERPOSE_HOT(pthread_mutex_lock);
-INTERPOSE_HOT(pthread_mutex_unlock);
+INTERPOSE_HOT(pthread_mutex_lock) __attribute__((aligned(64)));
+INTERPOSE_HOT(pthread_mutex_unlock) __attribute__((aligned(64)));
+INTERPOSE_HOT(pthread_rwlock_rdlock) __attribute__((aligned(64)));
+INTERPOSE_HOT(pthread_rwlock_wrlock) __attribute__((aligned(64)));
+INTERPOSE_HOT(pthread_rwlock_unlock) __attribute__((aligned(64)));
 INTERPOSE_HOT(sem_wait);
 INTERPOSE_HOT(pthread_cond_wait);
 static INTERPOSE_HOT_AS(wait_sem_wait, sem_wait);
