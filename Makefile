@@ -141,7 +141,8 @@ $(B)/bench/%.so: tests/bench/%.c
 # As the victims, but at fixed addresses: the profile of a peer has no names, and nm tells them.
 $(B)/bench/%: tests/bench/%.c
 	@mkdir -p $(@D)
-	gcc -O2 -g -fomit-frame-pointer -no-pie -D_GNU_SOURCE -Wall -o $@ $< -pthread
+	gcc -O2 -g -fomit-frame-pointer -no-pie -D_GNU_SOURCE -Wall -I. -o $@ $< -pthread
+$(B)/bench/pairs $(B)/bench/calls: tests/bench/best.h
 $(B)/bench/%_again.so: $(B)/bench/%.so
 	cp $< $@
 # Calls of malloc and free must stay what they are.

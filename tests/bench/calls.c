@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: MIT */
-/* ns per call of what is wrapped and often called, the best of five loops of 5 ms each: name and figure a line. */
+/* ns per call of what is wrapped and often called, the best of 125 loops of 200 us each: name and figure a line. */
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "tests/bench/best.h"
+
+enum { LOOPS = 125, BATCH = 100 };
 enum { FILE_BYTES = 1 << 20 }; /* more than are read in all loops */
 static int zero, null, file, ends[2], pair[2];
 static char buf[64], much[FILE_BYTES];
@@ -55,34 +57,6 @@ static void call_syscall(void)
 	syscall(SYS_gettid);
 }
 
-static double ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (double)ts.tv_sec * 1e9 + (double)ts.tv_nsec;
-}
-
-static double best(void (*call)(void))
-{
-	double least = 1e9;
-
-	for (int loop = 0; loop < 5; loop++) {
-		double begin = ns(), now;
-		long n = 0;
-
-		do {
-			for (int i = 0; i < 100; i++)
-				call();
-			n += 100;
-			now = ns();
-		} while (now - begin < 5e6);
-		if ((now - begin) / (double)n < least)
-			least = (now - begin) / (double)n;
-	}
-	return least;
-}
-
 int main(void)
 {
 	static const struct {
@@ -108,6 +82,6 @@ int main(void)
 		return 1;
 	sigfillset(&full);
 	for (unsigned i = 0; i < sizeof all / sizeof all[0]; i++)
-		printf("%s %.1f\n", all[i].name, best(all[i].call));
+		printf("%s %.1f\n", all[i].name, best(all[i].call, LOOPS, BATCH));
 	return 0;
 }
