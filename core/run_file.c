@@ -139,8 +139,9 @@ int run_file_give(const char *from, uint32_t uid, struct text *path)
 	dir = sys_open(path->buf, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
 	if (dir < 0)
 		return dir;
-	if (made)
-		(void)SYS_CALL(SYS_fchown, dir, uid, -1, 0, 0, 0);
+	if (made && SYS_CALL(SYS_fchown, dir, uid, -1, 0, 0, 0) < 0)
+		(void)SYS_CALL(SYS_rmdir, path->buf, 0, 0, 0, 0,
+			       0); /* or they could not make theirs */
 	rc = sys_fstat(dir, &st);
 	if (rc == 0 && (st.st_uid != uid || (st.st_mode & 077)))
 		rc = -EPERM;

@@ -290,6 +290,23 @@ static bool same_module(const struct store *s, const struct store_module *m,
 			  info->path);
 }
 
+/* A place in the table of modules that is the caller's; STORE_MODULES_MAX: none.  It counts only when there is memory for it, since everybody
+ * reads as far as the count says.  Never given back: one that stays empty is skipped by readers. */
+static uint32_t take_module(struct store *s)
+{
+	struct store_header *h = s->header;
+	uint32_t i = atomic_load_explicit(&h->module_count, memory_order_relaxed);
+
+	do {
+		if (i >= STORE_MODULES_MAX - 1 ||
+		    !store_reserve(s, h->modules_offset + i * sizeof(struct store_module),
+				   sizeof(struct store_module)))
+			return STORE_MODULES_MAX;
+	} while (!atomic_compare_exchange_weak_explicit(
+		&h->module_count, &i, i + 1, memory_order_relaxed, memory_order_relaxed));
+	return i;
+}
+
 unsigned store_module_add(struct store *s, const struct store_module_info *info)
 {
 	struct store_header *h = s->header;
@@ -314,11 +331,8 @@ unsigned store_module_add(struct store *s, const struct store_module_info *info)
 
 	uint64_t path_bytes = text_length(info->path) + 1;
 	int64_t path_at = count < STORE_MODULES_MAX - 1 ? store_take(s, path_bytes) : -1;
-	uint32_t i = STORE_MODULES_MAX;
-	if (path_at >= 0) /* never given back: a place that stays empty is skipped by readers */
-		i = atomic_fetch_add_explicit(&h->module_count, 1, memory_order_relaxed);
-	if (i >= STORE_MODULES_MAX - 1 ||
-	    !store_reserve(s, h->modules_offset + i * sizeof *modules, sizeof *modules)) {
+	uint32_t i = path_at < 0 ? STORE_MODULES_MAX : take_module(s);
+	if (i == STORE_MODULES_MAX) {
 		store_lost(s, LOST_MODULES_FULL, 1);
 		return FRAME_NO_MODULE;
 	}
@@ -566,7 +580,7 @@ int store_create(struct store *s, const char *store_dir, uint64_t max_bytes,
 		 const struct store_identity *who, int *ret_why)
 {
 	memset(s, 0, sizeof *s);
-	*ret_why = map_file(s, store_dir, max_bytes, who);
+	*ret_why = who->fileless ? -EPERM : map_file(s, store_dir, max_bytes, who);
 	if (*ret_why < 0) {
 		s->path[0] = '\0';
 		s->shared = false;

@@ -30,6 +30,7 @@ struct store {
 /* What the creator knows; strings are copied and cut to the header's sizes. */
 struct store_identity {
 	uint32_t pid, uid;
+	bool fileless; /* the store is to be anonymous memory */
 	uint64_t start_ticks;
 	uint64_t boot_id[2];
 	uint64_t pid_ns;
@@ -50,7 +51,7 @@ struct store_identity {
 
 /* Maps a new store of at most max_bytes in store_dir ("" means /dev/shm/cprof-<uid>, made 0700 when
  * missing), as <pid>.<start_ticks>.store, mode 0600.  When no file can be had (denied, full, the
- * directory is not ours alone) the store is anonymous memory: *ret_why is then a negative errno,
+ * directory is not ours alone) or is wanted (fileless: -EPERM) the store is anonymous memory: *ret_why is then a negative errno,
  * else 0. 0, or -ENOMEM when there is no memory at all.
  * Context: signal.  Allocates: mmap.  Locks: none. */
 int store_create(struct store *s, const char *store_dir, uint64_t max_bytes,

@@ -50,6 +50,15 @@ static size_t read_file(const char *path, char *buf, size_t size)
 	return n;
 }
 
+/* Root that is somebody else for a moment would get a file that this user owns and may truncate, which ends who writes to it. */
+static bool is_of_one_user(void)
+{
+	uid_t real, effective, saved;
+
+	return SYS_CALL(SYS_getresuid, &real, &effective, &saved, 0, 0, 0) == 0 &&
+	       real == effective && saved == effective;
+}
+
 static void make(void)
 {
 	static char cmdline[1024]; /* not on the stack: this runs in a handler */
@@ -58,6 +67,7 @@ static void make(void)
 	struct store_identity who = {
 		.pid = (uint32_t)host.pid,
 		.uid = sys_geteuid(),
+		.fileless = !is_of_one_user(),
 		.pid_ns = process_pid_ns(),
 		.program = host.program,
 		.exe = exe,
@@ -223,15 +233,21 @@ void recorder_after_fork(void)
 	atomic_store_explicit(&state, NONE, memory_order_release);
 }
 
-void recorder_end(void)
+void recorder_wait_made(void)
 {
 	const struct timespec moment = {0, 1000000};
+
+	for (unsigned i = 0; i < MAKING_MS && recorder_is_being_made(); i++)
+		(void)SYS_CALL(SYS_nanosleep, &moment, NULL, 0, 0, 0, 0);
+}
+
+void recorder_end(void)
+{
 	struct store *s;
 
 	atomic_store_explicit(&ended, true, memory_order_relaxed);
 	/* Another thread that has made its file, and not come so far as to see that, would leave it behind. */
-	for (unsigned i = 0; i < MAKING_MS && recorder_is_being_made(); i++)
-		(void)SYS_CALL(SYS_nanosleep, &moment, NULL, 0, 0, 0, 0);
+	recorder_wait_made();
 	s = recorder_existing();
 	if (!s || !s->path[0])
 		return;

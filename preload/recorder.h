@@ -21,6 +21,10 @@ struct store *recorder_store(void);
  * Context: signal. */
 bool recorder_is_being_made(void);
 
+/* Waits for that, 100 ms at most.
+ * Context: own.  Locks: none. */
+void recorder_wait_made(void);
+
 /* A library is about to be closed: what waits for a store is named while it is there.
  * Context: wrapper.  Allocates: mmap.  Locks: none. */
 void recorder_before_dlclose(void);

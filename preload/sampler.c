@@ -15,6 +15,7 @@
 #include "preload/clock.h"
 #include "preload/host.h"
 #include "preload/mask.h"
+#include "preload/record.h"
 #include "preload/recorder.h"
 #include "unwind/modules.h"
 
@@ -111,9 +112,12 @@ static void balance_add(uint64_t start_function, int64_t ns)
 		unsigned depth = b == &balances[BALANCES] || !start_function ? 1 : 2;
 		const uint64_t values[] = {periods, periods * period_ns, 0};
 
+		bool was = record_enter();
+
 		if (depth == 2)
 			depth = 1 + modules_tag(s, &frames[1], 1, recorder_exe());
 		store_add(s, KIND_CPU, frames, depth, 0, values);
+		record_leave(was);
 		return;
 	}
 }
@@ -363,18 +367,29 @@ HOT_PATH static unsigned not_told_yet(const struct thread *t, unsigned ticks)
 	return periods < ticks ? (unsigned)periods : ticks;
 }
 
+static bool is_from_timer(const siginfo_t *info)
+{
+	return info->si_code == SI_TIMER && info->si_value.sival_ptr == &cookie;
+}
+
+HOT_PATH bool sampler_is_tick(const siginfo_t *info)
+{
+	return is_from_timer(info) || (info->si_code == SI_KERNEL && sampler_is_fallback());
+}
+
 HOT_PATH bool sampler_tick(const siginfo_t *info, const void *context)
 {
 	struct thread *t = thread_self();
 	unsigned ticks = 1;
 
-	if (info->si_code == SI_TIMER && info->si_value.sival_ptr == &cookie) {
+	if (!sampler_is_tick(info))
+		return false;
+	if (is_from_timer(info)) {
 		if (info->si_overrun > 0)
 			ticks += (unsigned)info->si_overrun;
 		if (ticks > 1 && t)
 			ticks = not_told_yet(t, ticks);
-	} else if (info->si_code != SI_KERNEL || !sampler_is_fallback())
-		return false;
+	}
 	if (t && ticks)
 		record(t, ticks, context);
 	/* ITIMER_PROF stands for all threads: one that has a timer too would be sampled twice. */

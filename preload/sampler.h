@@ -25,6 +25,10 @@ uint64_t sampler_period_ns(void);
 /* True when per-thread timers were refused and ITIMER_PROF stands in for them. */
 bool sampler_is_fallback(void);
 
+/* Is it a tick of ours?
+ * Context: signal. */
+bool sampler_is_tick(const siginfo_t *info);
+
 /* The handler of SIGPROF.  Returns false when the signal is not ours and belongs to the host.
  * Context: signal.  Allocates: store.  Locks: none.  Keeps errno. */
 bool sampler_tick(const siginfo_t *info, const void *context);
