@@ -22,6 +22,7 @@
 #define ARENA_BYTES_MAX ((size_t)192 << 20)
 #define COMMENT_BYTES	1152u
 #define NUMBER_TRIES	100000u /* files of one pid in one directory; each costs a stat */
+#define RENUMBER_TRIES	8u
 
 /* One dump.  It lives in its arena, not on the stack, which in the host is small. */
 struct dump {
@@ -381,6 +382,21 @@ static void choose_number(struct dump *d)
 	}
 }
 
+/* Another process of this name and pid, in another container, has chosen the same number just now. */
+static bool renumber(struct dump *d)
+{
+	for (enum store_kind k = KIND_NONE; (k = file_kind_next(k, d->kinds)) != KIND_NONE;)
+		if (!d->sinks[k].temp[0]) /* it has its name already */
+			return false;
+	choose_number(d);
+	for (enum store_kind k = KIND_NONE; (k = file_kind_next(k, d->kinds)) != KIND_NONE;) {
+		struct text t = TEXT_ON(d->sinks[k].name);
+
+		export_file_name(d->view->header, k, d->number, &t);
+	}
+	return true;
+}
+
 static int dump_steps(struct dump *d)
 {
 	int rc = locations_init(&d->locations, d->view, d->arena);
@@ -408,6 +424,8 @@ static int dump_steps(struct dump *d)
 		if (!file_kinds[k].twin_of)
 			rc = write_kind(d, k);
 	if (rc == 0)
+		rc = commit_files(d);
+	for (unsigned tries = 0; rc == -EEXIST && tries < RENUMBER_TRIES && renumber(d); tries++)
 		rc = commit_files(d);
 	return rc;
 }

@@ -22,7 +22,7 @@ struct export_request {
 	uint64_t now_monotonic_ns;
 	const char *const *comments; /* NULL-terminated further comments, or NULL */
 	struct arena *arena;	     /* empty; NULL: one of its own */
-	uint32_t writer;	     /* see struct sink_dir */
+	uint64_t writer;	     /* see struct sink_dir */
 	uint64_t max_files;	     /* of this program in dir, see output/rotate.h; 0: no limit */
 	uint64_t max_bytes;
 	bool in_process; /* the store is that of the process that this runs in */

@@ -82,7 +82,7 @@ static bool is_complete(const char *name, const char *program)
 	return end && *end == '\0' && end - name < (ptrdiff_t)NAME_BYTES;
 }
 
-/* ".<name>.<tid>", see sink_create(). */
+/* ".<name>.<writer>", see sink_create(). */
 static bool is_temporary(const char *name, const char *program)
 {
 	const char *end = *name == '.' ? skip_file_name(name + 1, program) : NULL;

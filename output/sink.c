@@ -216,7 +216,7 @@ int sink_create(struct sink *s, const struct sink_dir *d, const char *name, stru
 	text_char(&t, '.');
 	text_str(&t, name);
 	text_char(&t, '.');
-	text_u64(&t, d->writer ? d->writer : (uint64_t)sys_gettid());
+	text_u64(&t, d->writer ? d->writer : sys_clock_ns(CLOCK_REALTIME));
 	int flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW;
 	s->fd = sys_openat(d->fd, s->temp, flags, 0600);
 	if (s->fd == -EEXIST) { /* left by a writer with our id that was killed */
@@ -256,7 +256,9 @@ int sink_write(struct sink *s, const void *bytes, size_t n)
 
 int sink_commit(struct sink *s)
 {
-	int rc = sys_close(s->fd); /* some file systems say here that the disk is full */
+	int rc = s->fd < 0
+			 ? 0
+			 : sys_close(s->fd); /* some file systems say here that the disk is full */
 
 	s->fd = -1;
 	if (rc == 0)

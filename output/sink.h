@@ -27,9 +27,9 @@
 
 struct sink_dir {
 	int fd; /* -1: closed */
-	/* In the name of temporary files: keeps two writers of one name (a dump and `cprof recover`)
-	 * apart, and lets a writer replace what one of its own, killed, has left.  0: the thread id. */
-	uint32_t writer;
+	/* In the name of temporary files: keeps two writers of one name apart (a dump and `cprof recover`, the processes 1 of two
+	 * containers), and lets a writer replace what one of its own, killed, has left.  0: the time. */
+	uint64_t writer;
 	char path[SINK_PATH_BYTES];
 };
 
@@ -62,7 +62,8 @@ int sink_create(struct sink *s, const struct sink_dir *d, const char *name, stru
  * Context: as above. */
 int sink_write(struct sink *s, const void *bytes, size_t n);
 
-/* Gives the complete file its name; an older one of that name stays and is -EEXIST.  0 or -errno.
+/* Gives the complete file its name; an older one of that name stays and is -EEXIST: the caller may give s->name another and call
+ * again.  0 or -errno.
  * Context: as above. */
 int sink_commit(struct sink *s);
 

@@ -351,6 +351,11 @@ void symbols_forget(void)
 	arena_drop(&unpacked);
 }
 
+void symbols_after_fork(void)
+{
+	unpacked = (struct arena){0};
+}
+
 /* All that an open file of the recorded build can say. */
 static int name_from_file(struct job *j, const struct elf *e)
 {

@@ -48,4 +48,8 @@ int symbols_resolve(struct symbols_module *m, struct arena *a, struct address *a
  * Context: signal.  Locks: none. */
 void symbols_forget(void);
 
+/* In the child of fork: what a dump of the parent's was working with is not there.
+ * Context: signal.  Locks: none. */
+void symbols_after_fork(void);
+
 #endif

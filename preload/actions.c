@@ -13,6 +13,7 @@
 static struct kept {
 	int signo; /* 0: none */
 	bool interrupting;
+	_Atomic int set_by_child; /* the pid of a vfork child */
 	action_handler_fn ours;
 	/* What the host has set, as the kernel would keep it.  handler is stored last. */
 	_Atomic(void *) handler;
@@ -162,9 +163,20 @@ static void really(const struct kept *k, void *handler)
 void actions_before_exec(void)
 {
 	for (unsigned i = 0; i < 2; i++)
-		if (kept[i].signo &&
+		if (kept[i].signo && !actions_set_in_child(kept[i].signo, false) &&
 		    atomic_load_explicit(&kept[i].handler, memory_order_relaxed) == (void *)SIG_IGN)
 			really(&kept[i], (void *)SIG_IGN);
+}
+
+bool actions_set_in_child(int signo, bool now)
+{
+	struct kept *k = kept_of(signo);
+	const int pid = sys_getpid();
+	const bool was = k && atomic_load_explicit(&k->set_by_child, memory_order_relaxed) == pid;
+
+	if (k && now)
+		atomic_store_explicit(&k->set_by_child, pid, memory_order_relaxed);
+	return was;
 }
 
 void actions_after_failed_exec(void)

@@ -48,6 +48,11 @@ void actions_give_back(void);
  * Context: signal. */
 bool actions_stand(int signo);
 
+/* In a vfork child, which shares this memory: has it set that action itself, or (now) is it about to?  Then it is really so, and
+ * actions_before_exec() leaves it alone.
+ * Context: wrapper. */
+bool actions_set_in_child(int signo, bool now);
+
 /* siginterrupt(3): what signal(3) is to do from now on for a signal that we keep. */
 void actions_set_interrupting(int signo, bool yes);
 bool actions_is_interrupting(int signo);

@@ -175,7 +175,7 @@ static void write_files(void *unused)
 		.now_monotonic_ns = sys_clock_ns(CLOCK_MONOTONIC),
 		.comments = comments,
 		.arena = &job.arena,
-		.writer = (uint32_t)host.pid,
+		.writer = host.started_realtime_ns,
 		.max_files = host.settings.output_max_files,
 		.max_bytes = host.settings.output_max_bytes,
 		.in_process = true,
@@ -320,7 +320,9 @@ static void request(bool force)
 	const uint64_t all = ~UINT64_C(0);
 	uint64_t mask;
 
-	if (!host_is_here() || recorder_has_ended())
+	/* The next image would have the dumper for a child.  Relaxed: exec waits once more behind it. */
+	if (!host_is_here() || recorder_has_ended() ||
+	    atomic_load_explicit(&host.leaving, memory_order_relaxed))
 		return;
 	if (force)
 		recorder_request();
@@ -454,6 +456,7 @@ void dump_after_fork(void)
 {
 	/* Of the parent's; neither it nor the dumper's stack was inherited. */
 	job.arena = (struct arena){0};
+	symbols_after_fork();
 	dumper_after_fork();
 	atomic_store_explicit(&to_be_said, false, memory_order_relaxed);
 	atomic_store_explicit(&state, IDLE, memory_order_relaxed);

@@ -174,29 +174,36 @@ static long clone_onto(char *top, _Atomic int *pid, void (*run)(void))
 	return ret;
 }
 
-static _Atomic bool ask_namespace = true;
+/* Once, for what was inherited; each time in a process that has changed one itself, since that is of one thread. */
+enum { ASK_NEVER, ASK_ONCE, ASK_ALWAYS };
+static _Atomic int ask_namespace = ASK_ONCE;
 
-void dumper_namespaces_changed(void)
+void dumper_namespaces_change(void)
 {
-	atomic_store_explicit(&ask_namespace, true, memory_order_relaxed);
+	atomic_store_explicit(&ask_namespace, ASK_ALWAYS, memory_order_relaxed);
 }
 
 /* After unshare(CLONE_NEWPID) the first child becomes init of the new namespace, and when it ends there
  * are no others: that must not be ours. */
 static bool children_are_elsewhere(void)
 {
+	int ask = atomic_load_explicit(&ask_namespace, memory_order_relaxed);
 	struct stat own, childrens;
 	bool elsewhere;
 
 	/* 20 us that the caller would be held. */
-	if (!atomic_load_explicit(&ask_namespace, memory_order_relaxed))
+	if (ask == ASK_NEVER)
 		return false;
-
-	/* The second is not there while the new namespace waits for its init. */
-	elsewhere = sys_fstatat(AT_FDCWD, "/proc/self/ns/pid", &own, 0) == 0 &&
-		    (sys_fstatat(AT_FDCWD, "/proc/self/ns/pid_for_children", &childrens, 0) < 0 ||
-		     own.st_ino != childrens.st_ino);
-	atomic_store_explicit(&ask_namespace, elsewhere, memory_order_relaxed);
+	if (sys_fstatat(AT_FDCWD, "/proc/thread-self/ns/pid", &own, 0) < 0)
+		elsewhere = ask == ASK_ALWAYS; /* no /proc */
+	else /* the second is not there while the new namespace waits for its init */
+		elsewhere = sys_fstatat(AT_FDCWD, "/proc/thread-self/ns/pid_for_children",
+					&childrens, 0) < 0 ||
+			    own.st_ino != childrens.st_ino;
+	if (!elsewhere)
+		(void)atomic_compare_exchange_strong_explicit(&ask_namespace, &(int){ASK_ONCE},
+							      ASK_NEVER, memory_order_relaxed,
+							      memory_order_relaxed);
 	return elsewhere;
 }
 
@@ -273,5 +280,7 @@ void dumper_after_fork(void)
 		atomic_store_explicit(&pids[n], 0, memory_order_relaxed);
 	atomic_store_explicit(&unreaped, 0, memory_order_relaxed);
 	stack = NULL;
-	dumper_namespaces_changed();
+	/* A child of fork may have been born elsewhere. */
+	(void)atomic_compare_exchange_strong_explicit(&ask_namespace, &(int){ASK_NEVER}, ASK_ONCE,
+						      memory_order_relaxed, memory_order_relaxed);
 }

@@ -43,9 +43,9 @@ void dumper_reap(void);
 /* True when dumpers are not reaped yet. */
 bool dumper_any(void);
 
-/* The host has called unshare or setns: children may go to another PID namespace.
+/* The host is about to call unshare or setns: children may go to another PID namespace.
  * Context: wrapper. */
-void dumper_namespaces_changed(void);
+void dumper_namespaces_change(void);
 
 /* In the child of fork: they are the parent's. */
 void dumper_after_fork(void);

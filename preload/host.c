@@ -17,6 +17,7 @@
 #include "preload/alloc.h"
 #include "preload/blocked.h"
 #include "preload/clock.h"
+#include "preload/handlers.h"
 #include "preload/heap.h"
 #include "preload/holder.h"
 #include "preload/interpose.h"
@@ -127,12 +128,14 @@ static void begin_life(void)
 static void leave_child(void)
 {
 	host.on = false;
+	mask_after_fork();
 	recorder_after_fork();
 	heap_after_fork();
 	blocked_after_fork();
 	contention_after_fork();
 	dump_after_fork();
 	thread_set_self(NULL);
+	handlers_put_back(0);
 	actions_give_back();
 }
 
@@ -145,6 +148,9 @@ static void become_child(void)
 		leave_child();
 		return;
 	}
+	/* Another thread may have been about to exec. */
+	atomic_store_explicit(&host.leaving, false, memory_order_relaxed);
+	mask_after_fork();
 	uw_after_fork();
 	modules_changed();
 	recorder_after_fork();
@@ -201,6 +207,7 @@ static void before_fork(void)
 	if (fork_depth++ == 0)
 		fork_mask = mask;
 	dump_wait_in_place(FORK_WAIT_MS); /* the child would keep its descriptors */
+	recorder_wait_made();		  /* and its mapping */
 }
 
 static void after_fork_parent(void)

@@ -37,6 +37,11 @@ void mask_hide(bool is, uint64_t with)
 	mask_set_hidden(is);
 }
 
+void mask_hide_without(uint64_t unblocked)
+{
+	hidden_with &= ~unblocked;
+}
+
 bool mask_hidden_under(uint64_t kernel_mask)
 {
 	if (hidden && hidden_with && !(kernel_mask & hidden_with))
@@ -53,15 +58,24 @@ const sigset_t *mask_without(const sigset_t *set, sigset_t *ret_room)
 	return ret_room;
 }
 
-bool mask_enter(const sigset_t **mask, sigset_t *ret_room)
+struct mask_belief mask_enter(const sigset_t **mask, sigset_t *ret_room)
 {
-	bool was = hidden;
+	const struct mask_belief was = {hidden, hidden_with};
 
 	if (host.on && *mask) {
+		/* What is shown to a handler as the mask is the one outside of the call. */
+		hidden_with = 0;
 		mask_set_hidden((mask_word(*mask) & MASK_PROF) != 0);
 		*mask = mask_without(*mask, ret_room);
 	}
 	return was;
+}
+
+void mask_leave(struct mask_belief was)
+{
+	hidden_with = was.with;
+	mask_set_hidden(was.hidden);
+	(void)mask_deliver();
 }
 
 void mask_defer(const siginfo_t *info)
@@ -125,6 +139,11 @@ void mask_pend_deferred(void)
 	if (hidden && mask_take_deferred(&info))
 		(void)SYS_CALL(SYS_rt_tgsigqueueinfo, sys_getpid(), sys_gettid(), SIGPROF, &info, 0,
 			       0);
+}
+
+void mask_after_fork(void)
+{
+	atomic_store_explicit(&kept_state, EMPTY, memory_order_relaxed);
 }
 
 static __thread int set_by_child; /* the pid of a vfork child, which shares this variable */

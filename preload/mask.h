@@ -31,6 +31,10 @@ void mask_set_hidden(bool hidden);
  * Context: wrapper. */
 void mask_hide(bool hidden, uint64_t with);
 
+/* It has unblocked these and not SIGPROF.
+ * Context: wrapper. */
+void mask_hide_without(uint64_t unblocked);
+
 /* The same question where the kernel's mask is known.  The return of a handler, siglongjmp and swapcontext
  * set the mask without us: when none of what was blocked together with SIGPROF is blocked any more, it is
  * not hidden any more either.
@@ -41,10 +45,15 @@ bool mask_hidden_under(uint64_t kernel_mask);
  * Context: signal. */
 const sigset_t *mask_without(const sigset_t *set, sigset_t *ret_room);
 
-/* The same for a mask that is in force during a call only, and the host's belief follows it.  Returns
- * what it was before, for mask_set_hidden() afterwards.
+/* The same for a mask that is in force during a call only, and the host's belief follows it, until mask_leave() with what it was
+ * before, which also delivers what was kept meanwhile.
  * Context: wrapper. */
-bool mask_enter(const sigset_t **mask, sigset_t *ret_room);
+struct mask_belief {
+	bool hidden;
+	uint64_t with;
+};
+struct mask_belief mask_enter(const sigset_t **mask, sigset_t *ret_room);
+void mask_leave(struct mask_belief was);
 
 /* Keeps a SIGPROF of the host's, unless one is kept already.
  * Context: signal. */
@@ -72,6 +81,10 @@ void mask_pend_deferred(void);
  * mask_set_in_child() notes that it has. */
 void mask_make_real_in_child(void);
 void mask_set_in_child(void);
+
+/* In the child of fork, in which nothing is pending.
+ * Context: signal. */
+void mask_after_fork(void);
 
 /* In a thread that begins: SIGPROF becomes deliverable; hidden says what its creator believed.
  * Context: own. */

@@ -33,7 +33,11 @@ static bool is_syscall(const unsigned char *code)
 
 static bool has_returned(const greg_t *g)
 {
-	return g[REG_RCX] == g[REG_RIP] && is_syscall((const unsigned char *)g[REG_RIP] - 2);
+	const uintptr_t at = (uintptr_t)g[REG_RIP];
+
+	/* Also what `jmp *%rcx` has reached: the page before may not be there. */
+	return g[REG_RCX] == g[REG_RIP] && ((at - 2) / PAGE == at / PAGE || stack_probe(at - 2)) &&
+	       is_syscall((const unsigned char *)at - 2);
 }
 
 static bool is_restarted(const greg_t *g)

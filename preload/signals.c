@@ -28,11 +28,20 @@ HOT_PATH static int control_in(const siginfo_t *info)
 	return control_of((uint64_t)info->si_value.sival_ptr);
 }
 
+bool signals_is_ours(const siginfo_t *info)
+{
+	return sampler_is_tick(info) || control_in(info);
+}
+
 /* The kernel would have chosen a thread that does not block it. */
 static void hand_over(void)
 {
-	int tid = thread_for_signal();
 	siginfo_t info;
+	int tid;
+
+	/* Pairs with the fence of whoever says that it waits, and looks then for what is kept (wrap_signal.c). */
+	atomic_thread_fence(memory_order_seq_cst);
+	tid = thread_for_signal();
 
 	if (!tid)
 		return;

@@ -8,6 +8,8 @@
 #ifndef CPROF_PRELOAD_SIGNALS_H
 #define CPROF_PRELOAD_SIGNALS_H
 
+#include <signal.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 /* Installs the handlers; dump_signal 0: none.
@@ -19,6 +21,10 @@ void signals_init(int dump_signal);
  * Context: own. */
 void signals_block(uint64_t *ret_mask);
 void signals_restore(const uint64_t *mask);
+
+/* Is a SIGPROF with this information ours: a tick, or a request?
+ * Context: signal. */
+bool signals_is_ours(const siginfo_t *info);
 
 /* Counts and says, once, when a handler of ours is no longer there.
  * Context: signal. */

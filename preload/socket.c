@@ -55,14 +55,22 @@ bool socket_left(const struct wait *w, int fd, int option, uint64_t *ret_ns)
 	return true;
 }
 
-int socket_wait(int fd, short events, uint64_t left_ns)
+static int wait_for(int fd, short events, uint64_t left_ns, short *ret_found)
 {
 	const struct timespec ts = {(time_t)(left_ns / 1000000000), (long)(left_ns % 1000000000)};
 	struct pollfd p = {.fd = fd, .events = events};
 	/* A cancellation point, as the call is that waits here. */
 	int r = wait_ppoll(&p, 1, left_ns == SOCKET_FOREVER ? NULL : &ts);
 
+	*ret_found = p.revents;
 	return r < 0 ? -errno : r;
+}
+
+int socket_wait(int fd, short events, uint64_t left_ns)
+{
+	short found;
+
+	return wait_for(fd, events, left_ns, &found);
 }
 
 bool socket_again(const struct wait *w, int fd, int option, short events)
@@ -79,15 +87,33 @@ bool socket_again(const struct wait *w, int fd, int option, short events)
 	return false;
 }
 
-bool socket_more(const struct wait *w, int fd, int flags, int option, short events)
+/* Calls on others than these give a part for reasons of their own: a datagram is whole, and a file has a limit, at which there is a
+ * signal of its own. */
+static bool goes_on(int fd, int flags, bool *ret_socket)
 {
-	uint64_t left;
+	int type = 0;
+	socklen_t n = sizeof type;
+	struct stat st;
 
-	if (!wait_again())
-		return false;
 	/* A part is what such a call gives. */
 	if ((flags & MSG_DONTWAIT) || (SYS_CALL(SYS_fcntl, fd, F_GETFL, 0, 0, 0, 0) & O_NONBLOCK))
 		return false;
-	return socket_wait(fd, events, socket_left(w, fd, option, &left) ? left : SOCKET_FOREVER) >
-	       0;
+	*ret_socket = SYS_CALL(SYS_getsockopt, fd, SOL_SOCKET, SO_TYPE, &type, &n, 0) == 0;
+	if (*ret_socket)
+		return type == SOCK_STREAM;
+	return sys_fstat(fd, &st) == 0 && (S_ISFIFO(st.st_mode) || S_ISCHR(st.st_mode));
+}
+
+bool socket_more(const struct wait *w, int fd, int flags, int option, short events)
+{
+	bool socket;
+	uint64_t left;
+	short found;
+
+	if (!wait_again() || !goes_on(fd, flags, &socket))
+		return false;
+	left = socket_left(w, fd, option, &left) ? left : SOCKET_FOREVER;
+	/* A connection that is gone ends the call with the part, and the next one with a signal. */
+	return wait_for(fd, events, left, &found) > 0 &&
+	       !(socket && events == POLLOUT && (found & (POLLERR | POLLHUP)));
 }

@@ -129,6 +129,7 @@ void thread_each(void (*visit)(struct thread *t))
 int thread_for_signal(void)
 {
 	uint32_t count = atomic_load_explicit(&chunk_count, memory_order_acquire);
+	int waits = 0;
 
 	for (uint32_t n = 0; n < count && n < CHUNKS; n++) {
 		struct thread *c = atomic_load_explicit(&chunks[n], memory_order_acquire);
@@ -138,9 +139,11 @@ int thread_for_signal(void)
 
 			if (tid && !atomic_load_explicit(&c[i].prof_hidden, memory_order_relaxed))
 				return tid;
+			if (tid && atomic_load_explicit(&c[i].prof_awaited, memory_order_relaxed))
+				waits = tid;
 		}
 	}
-	return 0;
+	return waits;
 }
 
 static void put_other(struct thread *t)

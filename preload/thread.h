@@ -25,6 +25,7 @@ struct thread {
 	struct uw_stack stack;	    /* own thread */
 	uint64_t stack_bytes;	    /* as asked of pthread_create */
 	_Atomic bool prof_hidden;   /* see preload/mask.h; first as the thread inherits it */
+	_Atomic bool prof_awaited;  /* by sigwait and its kin */
 	void *run, *argument;	    /* the host's start function; constant */
 	uint32_t index;		    /* of this slot; constant */
 	_Atomic uint32_t next_free; /* index + 1 of the next free slot */
@@ -56,7 +57,7 @@ bool thread_is_busy(void);
  * Context: own.  Locks: none. */
 void thread_each(void (*visit)(struct thread *t));
 
-/* The id of a thread that has SIGPROF not hidden, 0 when there is none.
+/* The id of a thread that has SIGPROF not hidden, else of one that waits for it, 0 when there is none.
  * Context: signal.  Locks: none. */
 int thread_for_signal(void);
 

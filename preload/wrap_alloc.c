@@ -23,6 +23,8 @@
 #define COLD	  static __attribute__((noinline, cold))
 /* Side by side in one page of code. */
 #define HOT EXPORT HOT_PATH __attribute__((aligned(64)))
+/* What a sample goes through: one page for it and the wrappers. */
+#define LOOK HOT_PATH static __attribute__((noinline))
 
 /* Not in every libc's headers. */
 extern void free_sized(void *p, size_t size);
@@ -207,12 +209,12 @@ static void *seen(void *p, size_t size, void *entry)
 	return p;
 }
 
-COLD void *look_malloc(size_t size)
+LOOK void *look_malloc(size_t size)
 {
 	return seen(real_malloc(size), size, (void *)real_malloc);
 }
 
-COLD void *look_calloc(size_t n, size_t size)
+LOOK void *look_calloc(size_t n, size_t size)
 {
 	return seen(real_calloc(n, size), n * size, (void *)real_calloc);
 }
@@ -245,7 +247,7 @@ static void *realloc_boot(void *old, size_t size)
 }
 
 /* entry: what the host has called, realloc or reallocarray. */
-static void *look_resize(void *old, size_t size, void *entry)
+HOT_PATH static void *look_resize(void *old, size_t size, void *entry)
 {
 	const bool look =
 		!heap_passes(size); /* also when it is asked for the second time, and was one */
@@ -271,7 +273,7 @@ static void *look_resize(void *old, size_t size, void *entry)
 	return p;
 }
 
-COLD void *look_realloc(void *old, size_t size)
+LOOK void *look_realloc(void *old, size_t size)
 {
 	return look_resize(old, size, (void *)real_realloc);
 }
@@ -281,7 +283,7 @@ COLD void *look_reallocarray(void *old, size_t size)
 	return look_resize(old, size, (void *)real_reallocarray);
 }
 
-COLD void free_followed(void *p)
+LOOK void free_followed(void *p)
 {
 	struct live_entry entry;
 
@@ -292,8 +294,8 @@ COLD void free_followed(void *p)
 	real_free(p);
 }
 
-/* Not cold: up to a tenth come here. */
-HOT_PATH static __attribute__((noinline)) void look_free(void *p)
+/* Up to a tenth come here. */
+LOOK void look_free(void *p)
 {
 	if (__builtin_expect(live_likely(p), 0))
 		free_followed(p);

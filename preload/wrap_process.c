@@ -73,6 +73,7 @@ static bool exec_begin(void)
 		finish(true);
 	/* Release pairs with the acquire in dumper_tell_host(). */
 	atomic_store_explicit(&host.leaving, true, memory_order_release);
+	dump_wait_alone(ALONE_MS); /* one that was asked for meanwhile */
 	interval_stop();
 	sampler_pause();
 	actions_before_exec();
@@ -206,29 +207,25 @@ EXPORT int execle(const char *path, const char *first, ...)
 		__builtin_unreachable();                                                           \
 	}
 
-/* The kernel refuses these while another process shares our memory. */
+/* The kernel refuses these while another process shares our memory.  A dump that is asked for from here on looks first whose
+ * its process would be. */
 static void namespaces_begin(void)
 {
+	dumper_namespaces_change();
 	if (host.on && host_is_here())
 		dump_wait_alone(ALONE_MS);
-}
-
-static int namespaces_end(int result)
-{
-	dumper_namespaces_changed();
-	return result;
 }
 
 INTERPOSE(int, unshare, (int flags))
 {
 	namespaces_begin();
-	return namespaces_end(REAL(unshare)(flags));
+	return REAL(unshare)(flags);
 }
 
 INTERPOSE(int, setns, (int fd, int kind))
 {
 	namespaces_begin();
-	return namespaces_end(REAL(setns)(fd, kind));
+	return REAL(setns)(fd, kind);
 }
 
 /* posix_spawn passes on the mask and what is ignored, as the kernel knows them. */

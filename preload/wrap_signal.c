@@ -14,9 +14,12 @@
 #include "core/sys.h"
 #include "preload/actions.h"
 #include "preload/dump.h"
+#include "preload/handlers.h"
 #include "preload/host.h"
 #include "preload/interpose.h"
 #include "preload/mask.h"
+#include "preload/signals.h"
+#include "preload/thread.h"
 #include "preload/wait.h"
 
 #pragma GCC diagnostic ignored "-Wdeprecated-declarations"
@@ -46,6 +49,8 @@ static void set_action(int signo, const struct sigaction *act, struct sigaction 
 	static _Atomic bool told;
 
 	actions_exchange(signo, act, old);
+	if (act && act->sa_handler != SIG_IGN && act->sa_handler != SIG_DFL)
+		handlers_put_back(signo);
 	if (act && act->sa_handler == SIG_IGN)
 		drop_pending(signo);
 	if (act && signo != SIGPROF && act->sa_handler != SIG_DFL && act->sa_handler != SIG_IGN &&
@@ -54,21 +59,53 @@ static void set_action(int signo, const struct sigaction *act, struct sigaction 
 			 "CPROF_OUTPUT_SIGNAL names another");
 }
 
+/* In a vfork child: what it inherits is what the host had set, and what it sets is real. */
+static int set_in_child(int signo, const struct sigaction *act, struct sigaction *old,
+			__typeof__(sigaction) *real)
+{
+	const bool inherited = !actions_set_in_child(signo, act != NULL);
+	int r = real(signo, act, old);
+
+	if (r == 0 && inherited)
+		actions_exchange(signo, NULL, old);
+	return r;
+}
+
+static int set_any(int signo, const struct sigaction *act, struct sigaction *old,
+		   __typeof__(sigaction) *real)
+{
+	struct sigaction room;
+	int r;
+
+	if (!host.on)
+		return real(signo, act, old);
+	if (!host_is_here()) {
+		if (actions_is_kept(signo))
+			return set_in_child(signo, act, old, real);
+		r = real(signo, act, old);
+		if (r == 0 && old)
+			handlers_set(signo, NULL, old);
+		return r;
+	}
+	if (actions_is_kept(signo)) {
+		set_action(signo, act, old);
+		return 0;
+	}
+	r = real(signo, handlers_without(act, &room), old);
+	if (r == 0)
+		handlers_set(signo, act, old);
+	return r;
+}
+
 INTERPOSE(int, sigaction, (int signo, const struct sigaction *act, struct sigaction *old))
 {
-	if (!is_ours(signo))
-		return REAL(sigaction)(signo, act, old);
-	set_action(signo, act, old);
-	return 0;
+	return set_any(signo, act, old, REAL(sigaction));
 }
 
 extern int __sigaction(int, const struct sigaction *, struct sigaction *);
 INTERPOSE(int, __sigaction, (int signo, const struct sigaction *act, struct sigaction *old))
 {
-	if (!is_ours(signo))
-		return REAL(__sigaction)(signo, act, old);
-	set_action(signo, act, old);
-	return 0;
+	return set_any(signo, act, old, REAL(__sigaction));
 }
 
 /* The handler before, as signal(3) and its kin return it. */
@@ -96,8 +133,11 @@ static sighandler_t set_sysv(int signo, sighandler_t handler)
 #define SIGNAL(name, set)                                                                          \
 	INTERPOSE(sighandler_t, name, (int signo, sighandler_t handler))                           \
 	{                                                                                          \
-		if (handler == SIG_ERR || !is_ours(signo))                                         \
+		if (handler == SIG_ERR || !is_ours(signo)) {                                       \
+			if (actions_is_kept(signo) && handler != SIG_ERR)                          \
+				(void)actions_set_in_child(signo, true);                           \
 			return REAL(name)(signo, handler);                                         \
+		}                                                                                  \
 		return set(signo, handler);                                                        \
 	}
 extern sighandler_t bsd_signal(int, sighandler_t);
@@ -137,10 +177,10 @@ static int set_mask(int how, const sigset_t *set, sigset_t *old)
 	 * worth the question. */
 	if (ours && (has || was)) {
 		ours = host_is_here();
-		if (ours)
-			set = mask_without(set, &room);
-		else
+		if (!ours)
 			mask_set_in_child();
+		else if (how != SIG_UNBLOCK) /* a handler's mask may have it blocked really */
+			set = mask_without(set, &room);
 	}
 	if (set) /* as libc, which keeps the signals of cancellation and setuid out */
 		word = mask_word(set) & ~(UINT64_C(3) << 31); /* 32 and 33 */
@@ -154,6 +194,8 @@ static int set_mask(int how, const sigset_t *set, sigset_t *old)
 		mask_hide(has, word);
 	else if (ours && has)
 		mask_hide(how == SIG_BLOCK, before | word);
+	else if (ours && how == SIG_UNBLOCK)
+		mask_hide_without(word);
 	(void)mask_deliver();
 	return 0;
 }
@@ -259,7 +301,7 @@ static int suspend(const sigset_t *mask, __typeof__(sigsuspend) *real, const voi
 {
 	sigset_t room;
 	struct wait w;
-	bool was = mask_enter(&mask, &room);
+	struct mask_belief was = mask_enter(&mask, &room);
 	int r;
 
 	wait_begin(&w, SYS_rt_sigsuspend);
@@ -269,7 +311,7 @@ static int suspend(const sigset_t *mask, __typeof__(sigsuspend) *real, const voi
 		while (wait_eintr(r = real(mask)))
 			;
 	wait_end(&w, WAIT_SIGNAL, entry);
-	mask_set_hidden(was);
+	mask_leave(was);
 	return r;
 }
 
@@ -326,32 +368,65 @@ static int taken(int signo)
 
 INTERPOSE_ROW(sigtimedwait);
 
-/* sigtimedwait without SIGPROF; the host's own one comes from where it is kept.  patient: no signal of the host's ends
- * it.  entry: of the function that the host has called. */
+static void say_awaited(bool is)
+{
+	struct thread *t = thread_self();
+
+	if (t)
+		atomic_store_explicit(&t->prof_awaited, is, memory_order_relaxed);
+	/* Pairs with that of hand_over(): it finds us, or we what it has kept. */
+	atomic_thread_fence(memory_order_seq_cst);
+}
+
+/* sigtimedwait with SIGPROF, which is really blocked for so long: the kernel then keeps one that comes just before.  What is ours
+ * comes by here too, and goes on to our handler.  True: to be called again. */
+static bool take_prof(const sigset_t *set, siginfo_t *ret_info, const struct timespec *timeout,
+		      int *ret_signo)
+{
+	const uint64_t prof = MASK_PROF;
+	uint64_t before;
+	int error;
+
+	(void)sys_sigmask(SIG_BLOCK, &prof, &before);
+	say_awaited(true);
+	if (mask_take_deferred(ret_info))
+		*ret_signo = SIGPROF;
+	else
+		*ret_signo = REAL(sigtimedwait)(set, ret_info, timeout);
+	error = errno;
+	say_awaited(false);
+	bool again = *ret_signo == SIGPROF && signals_is_ours(ret_info);
+	if (again)
+		(void)SYS_CALL(SYS_rt_tgsigqueueinfo, host.pid, sys_gettid(), SIGPROF, ret_info, 0,
+			       0);
+	(void)sys_sigmask(SIG_SETMASK, &before, NULL);
+	errno = error;
+	return again;
+}
+
+/* sigtimedwait; the host's own SIGPROF comes from where it is kept.  patient: no signal of the host's ends it.  entry: of the
+ * function that the host has called. */
 static int take(const sigset_t *set, siginfo_t *info, const struct timespec *timeout, bool patient,
 		const void *entry)
 {
-	sigset_t room;
-	siginfo_t kept;
+	const bool prof = host.on && (mask_word(set) & MASK_PROF) && host_is_here();
+	siginfo_t got;
 	struct wait w;
 	int r;
 
-	/* For the host's own SIGPROF it must come back to here. */
-	wait_begin(&w, (mask_word(set) & MASK_PROF) ? WAIT_BY_WRAPPER : SYS_rt_sigtimedwait);
+	wait_begin(&w, SYS_rt_sigtimedwait);
 	wait_limit_ts(&w, timeout);
-	for (;;) {
-		if ((mask_word(set) & MASK_PROF) && mask_take_deferred(&kept)) {
-			if (info)
-				*info = kept;
-			r = SIGPROF;
-			break;
-		}
-		r = REAL(sigtimedwait)(mask_without(set, &room), info, timeout);
+	for (;; wait_left_ts(&w, &timeout)) {
+		if (prof && take_prof(set, &got, timeout, &r))
+			continue;
+		if (!prof)
+			r = REAL(sigtimedwait)(set, &got, timeout);
 		if (!wait_eintr(r) && !(patient && r < 0 && errno == EINTR))
 			break;
-		wait_left_ts(&w, &timeout);
 	}
 	wait_end(&w, WAIT_SIGNAL, entry);
+	if (r > 0 && info)
+		*info = got;
 	return taken(r);
 }
 

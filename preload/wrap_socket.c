@@ -167,8 +167,8 @@ INTERPOSE_SEND(int, sendmmsg, WAIT_NETWORK, (int fd, struct mmsghdr *m, unsigned
 INTERPOSE_WHOLE(write, WAIT_IO, (int fd, const void *buf, size_t n), (fd, buf, n),
 		(fd, (const char *)buf + done, n - done), 0, true, SO_SNDTIMEO, POLLOUT)
 INTERPOSE_WHOLE(send, WAIT_NETWORK, (int fd, const void *buf, size_t n, int flags),
-		(fd, buf, n, flags), (fd, (const char *)buf + done, n - done, flags), flags,
-		!(flags & MSG_DONTWAIT), SO_SNDTIMEO, POLLOUT)
+		(fd, buf, n, flags), (fd, (const char *)buf + done, n - done, flags | MSG_NOSIGNAL),
+		flags, !(flags & MSG_DONTWAIT), SO_SNDTIMEO, POLLOUT)
 INTERPOSE_WHOLE(recv, WAIT_NETWORK, (int fd, void *buf, size_t n, int flags), (fd, buf, n, flags),
 		(fd, (char *)buf + done, n - done, flags), flags,
 		(flags & MSG_WAITALL) && !(flags & MSG_PEEK), SO_RCVTIMEO, POLLIN)
@@ -177,7 +177,7 @@ INTERPOSE_WHOLE(sendto, WAIT_NETWORK,
 		(int fd, const void *buf, size_t n, int flags, const struct sockaddr *to,
 		 socklen_t size),
 		(fd, buf, n, flags, to, size),
-		(fd, (const char *)buf + done, n - done, flags, to, size), flags,
+		(fd, (const char *)buf + done, n - done, flags | MSG_NOSIGNAL, to, size), flags,
 		!(flags & MSG_DONTWAIT), SO_SNDTIMEO, POLLOUT)
 INTERPOSE_WHOLE(recvfrom, WAIT_NETWORK,
 		(int fd, void *buf, size_t n, int flags, struct sockaddr *from, socklen_t *size),
@@ -198,7 +198,7 @@ static int vector_after(const struct iovec *v, size_t count, size_t done, struct
 		if (skip == v->iov_len)
 			continue;
 		if (n == REST)
-			return 0; /* too many: a part it is */
+			break; /* the others later */
 		rest[n++] = (struct iovec){(char *)v->iov_base + skip, v->iov_len - skip};
 	}
 	return n;
@@ -214,13 +214,19 @@ send_rest(const struct wait *w, int fd, const struct iovec *v, size_t count, ssi
 	struct msghdr m = {.msg_iov = rest};
 	const int error = errno; /* the part that is sent has left it alone */
 	ssize_t r = done;
+	bool whole = false; /* the last call has sent all that it was given */
 	int n;
 
 	while (r > 0 && (n = vector_after(v, count, (size_t)done, rest)) > 0 &&
-	       socket_more(w, fd, flags, SO_SNDTIMEO, POLLOUT)) {
+	       (whole || socket_more(w, fd, flags, SO_SNDTIMEO, POLLOUT))) {
+		size_t given = 0;
+
+		for (int i = 0; i < n; i++)
+			given += rest[i].iov_len;
 		m.msg_iovlen = (size_t)n;
-		r = by_socket ? by_socket(fd, &m, flags) : by_file(fd, rest, n);
+		r = by_socket ? by_socket(fd, &m, flags | MSG_NOSIGNAL) : by_file(fd, rest, n);
 		done += r > 0 ? r : 0;
+		whole = r == (ssize_t)given;
 	}
 	errno = error;
 	return done;

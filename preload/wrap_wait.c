@@ -41,7 +41,7 @@ INTERPOSE_WAIT(int, select, WAIT_POLL, SYS_pselect6,
 	{                                                                                          \
 		struct wait w;                                                                     \
 		sigset_t room;                                                                     \
-		bool was = mask_enter(&mask, &room);                                               \
+		struct mask_belief was = mask_enter(&mask, &room);                                 \
 		int r;                                                                             \
                                                                                                    \
 		wait_begin(&w, number);                                                            \
@@ -52,7 +52,7 @@ INTERPOSE_WAIT(int, select, WAIT_POLL, SYS_pselect6,
 			while (wait_eintr(r = REAL(name) args))                                    \
 				again;                                                             \
 		wait_end(&w, WAIT_POLL, (const void *)real_##name);                                \
-		mask_set_hidden(was);                                                              \
+		mask_leave(was);                                                                   \
 		return r;                                                                          \
 	}
 
