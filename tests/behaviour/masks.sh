@@ -19,6 +19,20 @@ same() {
 for mode in $("$M" list); do same masks "$mode"; done
 # In the store's default directory, which each user has one of.
 for mode in $("$B/programs/kept" list); do CPROF_STORE_DIR="" same kept "$mode"; done
+# The symbols of a stripped program, packed inside of it, with so many that to unpack them takes a while.
+awk 'BEGIN { for (i = 0; i < 60000; i++) printf "padding_that_is_named_at_length_%d: ret\n", i }' > "$scratch/many.s"
+gcc -O2 -g -D_GNU_SOURCE -I. -Wa,--noexecstack -o "$scratch/whole" tests/programs/kept.c "$scratch/many.s" -pthread &&
+	objcopy --strip-debug --only-keep-debug "$scratch/whole" "$scratch/mini" && xz -0 "$scratch/mini" && strip -o "$scratch/stripped" "$scratch/whole" &&
+	objcopy --add-section ".gnu_debugdata=$scratch/mini.xz" "$scratch/stripped" "$scratch/packed"
+said=$(CPROF_OUTPUT_SHORT=yes CPROF_OUTPUT_LOG=$scratch/log under timeout -s KILL 60 "$scratch/packed" forks_in_dumps)
+claim kept_forks_while_symbols_are_unpacked "exit $?, says '$said'" test "$said" = "0 wrong"
+# Root that may not give files away leaves no directory of its own in the new user's place.
+if [ "$(id -u)" = 0 ]; then
+	rm -rf /dev/shm/cprof-65533
+	said=$(CPROF_STORE_DIR="" under setpriv --bounding-set -chown --inh-caps -chown "$B/programs/kept" gives_up_root)
+	claim kept_no_directory_of_root_for_another "says '$said', $(stat -c %U /dev/shm/cprof-65533)" test "$said" = 65533 -a "$(stat -c %u /dev/shm/cprof-65533 2> /dev/null)" != 0
+	rm -rf /dev/shm/cprof-65533
+fi
 if [ -z "$NO_DUMPS" ]; then
 	fresh blocked
 	ns=$(under "$M" blocked_worker)

@@ -318,6 +318,27 @@ if unshare -pf true 2> /dev/null; then
 	kill -9 $pid
 	wait $pid 2> /dev/null
 	rm -f "$scratch"/store/*
+
+	# Two containers with one directory: each is the process 1 of its own, and they write at the same times.
+	fresh containers
+	outer=
+	for n in 1 2; do
+		CPROF_OUTPUT_LOG=$scratch/log.$n unshare -pf --mount-proc --kill-child=KILL env LD_PRELOAD="$LIB" "$P/threads" 1 1500 1 > "$scratch/ns.$n" &
+		outer="$outer $!"
+	done
+	insiders() { pgrep -P "$(echo $outer | tr ' ' ,)"; }
+	wait_for 5 eval '[ "$(insiders | wc -l)" = 2 ]'
+	while [ "$(insiders | wc -l)" = 2 ]; do
+		kill -USR2 $(insiders) 2> /dev/null
+		sleep 0.03
+	done
+	wait
+	broken=0
+	for f in "$out"/*.gz; do gzip -t "$f" 2> /dev/null || broken=$((broken + 1)); done
+	claim containers_write_whole_files "$broken broken of $(ls "$out" | wc -l)" test "$broken" = 0 -a "$(files | wc -l)" -gt 20
+	claim containers_leave_no_temporary_files "$(ls -A "$out" | grep '^[.]')" eval '! ls -A "$out" | grep -q "^[.]"'
+	claim containers_write_every_dump "$(cat "$scratch"/log.* 2> /dev/null)" test ! -s "$scratch/log.1" -a ! -s "$scratch/log.2"
+	near containers_windows_add_up "$($PROFILE total $(files))" "$(cat "$scratch"/ns.* | awk '{ s += $1 } END { print s }')" 3
 else
 	echo "skip sweep_leaves_other_namespaces_alone: no PID namespace can be made here"
 fi

@@ -484,6 +484,39 @@ static void namespace_without_proc(void)
 	printf("%s\n", said);
 }
 
+static void gives_up_root(void)
+{
+	burn_ms(100);
+	if (setgid(65533) < 0 || setuid(65533) < 0)
+		printf("no right\n");
+	burn_ms(50);
+	printf("%d\n", (int)getuid());
+}
+
+/* Children that are born while a dump is being written end with one of their own. */
+static void forks_in_dumps(void)
+{
+	int wrong = 0;
+
+	burn_ms(30);
+	for (int i = 0; i < 60; i++) {
+		int status = 0;
+		pid_t child;
+
+		ask_for_dump();
+		usleep((useconds_t)(i % 20) * 2000);
+		child = fork();
+		if (child == 0) {
+			burn_ms(25);
+			exit(7);
+		}
+		waitpid(child, &status, 0);
+		wrong += !WIFEXITED(status) || WEXITSTATUS(status) != 7;
+		burn_ms(5);
+	}
+	printf("%d wrong\n", wrong);
+}
+
 static const struct {
 	const char *name;
 	void (*run)(void);
@@ -501,8 +534,10 @@ static const struct {
 	     {"code_at_a_start", code_at_a_start},
 	     {"datagrams_waitall", datagrams_waitall},
 	     {"file_limit", file_limit},
+	     {"forks_in_dumps", forks_in_dumps},
 	     {"vectors_go_out_whole", vectors_go_out_whole},
 	     {"somebody_else_for_a_moment", somebody_else_for_a_moment},
+	     {"gives_up_root", gives_up_root},
 	     {"namespace_of_a_thread", namespace_of_a_thread},
 	     {"namespace_without_proc", namespace_without_proc}};
 

@@ -525,6 +525,7 @@ TEST(sink_leftover_of_a_killed_writer_does_not_jam)
 {
 	begin();
 	CHECK_EQ(sink_dir_open(&dir, scratch, &problem), 0);
+	dir.writer = 1111111111;
 	CHECK_EQ(sink_create(&sink, &dir, "x", &problem), 0);
 	close(sink.fd); /* killed here */
 	CHECK_EQ(sink_create(&sink, &dir, "x", &problem), 0);
@@ -540,9 +541,10 @@ TEST(sink_planted_temporary_link_is_not_followed)
 	begin();
 	snprintf(victim, sizeof victim, "%s", sub("victim"));
 	close(open(victim, O_CREAT | O_WRONLY, 0600));
-	snprintf(temp, sizeof temp, ".x.%d", (int)gettid());
-	CHECK_EQ(symlink("victim", sub(temp)), 0);
 	CHECK_EQ(sink_dir_open(&dir, scratch, &problem), 0);
+	dir.writer = 1111111111;
+	snprintf(temp, sizeof temp, ".x.%lu", (unsigned long)dir.writer);
+	CHECK_EQ(symlink("victim", sub(temp)), 0);
 	CHECK_EQ(sink_create(&sink, &dir, "x", &problem), 0);
 	CHECK_EQ(sink_write(&sink, "data", 4), 0);
 	CHECK_EQ(sink_commit(&sink), 0);
@@ -590,5 +592,36 @@ TEST(sink_commit_leaves_an_older_file_alone_and_remove_cleans_up)
 	f = fopen(sub("x"), "r");
 	CHECK(f && fread(older, 1, 2, f) == 1 && older[0] == 'o');
 	fclose(f);
+	end();
+}
+
+TEST(sink_of_another_writer_of_the_same_name_is_left_alone)
+{
+	struct sink_dir others;
+	struct sink theirs;
+	char text[8] = "";
+
+	begin();
+	CHECK_EQ(sink_dir_open(&dir, scratch, &problem), 0);
+	CHECK_EQ(sink_dir_open(&others, scratch, &problem), 0);
+	dir.writer = 1111111111;
+	others.writer = 2222222222;
+	CHECK_EQ(sink_create(&sink, &dir, "x", &problem), 0);
+	CHECK_EQ(sink_create(&theirs, &others, "x", &problem), 0);
+	CHECK_EQ(sink_write(&theirs, "theirs", 6), 0);
+	CHECK_EQ(sink_write(&sink, "mine", 4), 0);
+	CHECK_EQ(sink_commit(&sink), 0);
+	/* Theirs takes another name instead. */
+	CHECK_EQ(sink_commit(&theirs), -EEXIST);
+	strcpy(theirs.name, "y");
+	CHECK_EQ(sink_commit(&theirs), 0);
+	FILE *f = fopen(sub("x"), "r");
+	CHECK(f && fread(text, 1, sizeof text, f) == 4 && !memcmp(text, "mine", 4));
+	fclose(f);
+	f = fopen(sub("y"), "r");
+	CHECK(f && fread(text, 1, sizeof text, f) == 6 && !memcmp(text, "theirs", 6));
+	fclose(f);
+	CHECK_EQ(check_files_in(scratch), 2);
+	sink_dir_close(&others);
 	end();
 }

@@ -359,6 +359,21 @@ TEST(store_on_a_full_tmpfs_loses_stacks_and_not_the_host)
 	while (fwrite(block, 1, sizeof block, f) == sizeof block && fflush(f) == 0)
 		;
 	fclose(f);
+	/* The table of modules is read as far as it counts: also by the program that is profiled. */
+	struct store_module_info m = {.path = "/m", .build_id = (const uint8_t *)""}, found;
+	struct store_view v;
+	unsigned added = 0;
+	for (unsigned i = 0; i < 400; i++) {
+		m.start = i * 0x10000u + 0x10000u;
+		m.limit = m.start + 0x1000;
+		added += store_module_add(&s, &m) != FRAME_NO_MODULE;
+	}
+	CHECK(added < 400);
+	CHECK_EQ(s.header->module_count, added);
+	CHECK_EQ(s.header->lost[LOST_MODULES_FULL], 400 - added);
+	store_view_of(&s, &v);
+	for (unsigned i = 1; i <= 400; i++)
+		CHECK_EQ(store_view_module(&v, i, &found), i <= added ? 0 : -ENOENT);
 	for (unsigned i = 0; i < 10000; i++) /* a SIGBUS here would end the test program */
 		add(&s, FRAME(1, 0x1000 + i), FRAME_B, 0, 1);
 	unsigned n = rows(&s, &samples);
@@ -371,6 +386,22 @@ TEST(store_on_a_full_tmpfs_loses_stacks_and_not_the_host)
 	store_drop(&s, true);
 	umount(dir);
 	CHECK_EQ(rmdir(dir), 0);
+}
+
+TEST(store_without_a_file_where_none_is_wanted)
+{
+	char *dir = scratch();
+	struct store_identity w = who(1);
+	struct store s;
+	int why;
+
+	w.fileless = true;
+	CHECK_EQ(store_create(&s, dir, 1 << 20, &w, &why), 0);
+	CHECK_EQ(why, -EPERM);
+	CHECK_STR(s.path, "");
+	add(&s, FRAME_A, FRAME_B, 0, 1);
+	store_drop(&s, true);
+	CHECK_EQ(rmdir(dir), 0); /* nothing is in it */
 }
 
 TEST(store_cost_buckets_are_within_a_quarter)
