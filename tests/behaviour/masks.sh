@@ -30,7 +30,7 @@ claim kept_forks_while_symbols_are_unpacked "exit $?, says '$said'" test "$said"
 if [ "$(id -u)" = 0 ]; then
 	rm -rf /dev/shm/cprof-65533
 	said=$(CPROF_STORE_DIR="" under setpriv --bounding-set -chown --inh-caps -chown "$B/programs/kept" gives_up_root)
-	claim kept_no_directory_of_root_for_another "says '$said', $(stat -c %U /dev/shm/cprof-65533)" test "$said" = 65533 -a "$(stat -c %u /dev/shm/cprof-65533 2> /dev/null)" != 0
+	claim kept_no_directory_of_root_for_another "says '$said', $(stat -c %U /dev/shm/cprof-65533 2> /dev/null)" test "$said" = 65533 -a "$(stat -c %u /dev/shm/cprof-65533 2> /dev/null)" != 0
 	rm -rf /dev/shm/cprof-65533
 fi
 if [ -z "$NO_DUMPS" ]; then
