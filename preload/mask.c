@@ -13,8 +13,11 @@ static __thread bool hidden;
 static __thread uint64_t hidden_with; /* the other signals that were blocked then */
 
 enum { EMPTY, FILLING, FULL };
-static _Atomic int kept_state;
-static siginfo_t kept;
+static struct kept {
+	_Atomic int state;
+	siginfo_t info;
+} for_process;
+static __thread struct kept for_thread; /* sent to it by pthread_kill */
 
 bool mask_hidden(void)
 {
@@ -80,48 +83,60 @@ void mask_leave(struct mask_belief was)
 
 void mask_defer(const siginfo_t *info)
 {
+	struct kept *k = info->si_code == SI_TKILL ? &for_thread : &for_process;
 	int is = EMPTY;
 
-	while (!atomic_compare_exchange_weak_explicit(&kept_state, &is, FILLING,
-						      memory_order_acquire, memory_order_relaxed))
+	while (!atomic_compare_exchange_weak_explicit(&k->state, &is, FILLING, memory_order_acquire,
+						      memory_order_relaxed))
 		if (is == FILLING)
 			return; /* at the same time in another thread: one of them is kept */
 	/* One is pending at most, as in the kernel; a timer then overruns. */
 	if (is == EMPTY)
-		kept = *info;
-	else if (kept.si_code == SI_TIMER && info->si_code == SI_TIMER &&
-		 kept.si_timerid == info->si_timerid)
-		kept.si_overrun += 1 + info->si_overrun;
-	/* Release pairs with the acquire in mask_take_deferred(). */
-	atomic_store_explicit(&kept_state, FULL, memory_order_release);
+		k->info = *info;
+	else if (k->info.si_code == SI_TIMER && info->si_code == SI_TIMER &&
+		 k->info.si_timerid == info->si_timerid)
+		k->info.si_overrun += 1 + info->si_overrun;
+	/* Release pairs with the acquire in take_from(). */
+	atomic_store_explicit(&k->state, FULL, memory_order_release);
+}
+
+static bool is_full(const struct kept *k)
+{
+	return atomic_load_explicit(&k->state, memory_order_relaxed) == FULL;
 }
 
 bool mask_has_deferred(void)
 {
-	return atomic_load_explicit(&kept_state, memory_order_relaxed) == FULL;
+	return is_full(&for_thread) || is_full(&for_process);
+}
+
+static bool take_from(struct kept *k, siginfo_t *ret_info)
+{
+	int is = FULL;
+
+	if (!is_full(k) ||
+	    !atomic_compare_exchange_strong_explicit(&k->state, &is, FILLING, memory_order_acquire,
+						     memory_order_relaxed))
+		return false;
+	*ret_info = k->info;
+	atomic_store_explicit(&k->state, EMPTY, memory_order_release);
+	return true;
 }
 
 bool mask_take_deferred(siginfo_t *ret_info)
 {
-	int is = FULL;
-
-	if (!mask_has_deferred() ||
-	    !atomic_compare_exchange_strong_explicit(&kept_state, &is, FILLING,
-						     memory_order_acquire, memory_order_relaxed))
-		return false;
-	*ret_info = kept;
-	atomic_store_explicit(&kept_state, EMPTY, memory_order_release);
-	return true;
+	return take_from(&for_thread, ret_info) || take_from(&for_process, ret_info);
 }
 
 bool mask_deliver(void)
 {
 	siginfo_t info;
+	bool any = false;
 
-	if (hidden || !mask_take_deferred(&info))
-		return false;
-	(void)SYS_CALL(SYS_rt_tgsigqueueinfo, sys_getpid(), sys_gettid(), SIGPROF, &info, 0, 0);
-	return true;
+	for (; !hidden && mask_take_deferred(&info); any = true)
+		(void)SYS_CALL(SYS_rt_tgsigqueueinfo, sys_getpid(), sys_gettid(), SIGPROF, &info, 0,
+			       0);
+	return any;
 }
 
 void mask_make_real(bool real)
@@ -143,7 +158,8 @@ void mask_pend_deferred(void)
 
 void mask_after_fork(void)
 {
-	atomic_store_explicit(&kept_state, EMPTY, memory_order_relaxed);
+	atomic_store_explicit(&for_process.state, EMPTY, memory_order_relaxed);
+	atomic_store_explicit(&for_thread.state, EMPTY, memory_order_relaxed);
 }
 
 static __thread int set_by_child; /* the pid of a vfork child, which shares this variable */

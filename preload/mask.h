@@ -5,7 +5,7 @@
  * Hosts block all signals in their workers; those would be invisible, and SIGPROF is also how a dump
  * is asked for where everything else is blocked.  So our wrappers keep it out of every mask, and what
  * the host has set is remembered per thread (`hidden`) and shown to it.  A SIGPROF of the host's own
- * that comes while it is hidden is kept (one, as the kernel does) until a thread unblocks it.
+ * that comes while it is hidden is kept (one for the process and one for each thread, as the kernel does) until a thread unblocks it.
  */
 #ifndef CPROF_PRELOAD_MASK_H
 #define CPROF_PRELOAD_MASK_H
@@ -55,17 +55,17 @@ struct mask_belief {
 struct mask_belief mask_enter(const sigset_t **mask, sigset_t *ret_room);
 void mask_leave(struct mask_belief was);
 
-/* Keeps a SIGPROF of the host's, unless one is kept already.
+/* Keeps a SIGPROF of the host's, for the process or for the calling thread, whomever it was sent to, unless one is kept already.
  * Context: signal. */
 void mask_defer(const siginfo_t *info);
 
-/* Takes the one that is kept: true with *ret_info.
+/* Takes one that is kept for this thread or for all: true with *ret_info.
  * Context: signal. */
 bool mask_take_deferred(siginfo_t *ret_info);
 bool mask_has_deferred(void);
 
-/* Sends the one that is kept to the calling thread, when it is not hidden there.  True when there was
- * one: the host's handler has run.
+/* Sends what is kept to the calling thread, when it is not hidden there.  True when there was
+ * some: the host's handler has run.
  * Context: wrapper. */
 bool mask_deliver(void);
 

@@ -21,7 +21,7 @@ static unsigned vary(unsigned n)
 
 __attribute__((noinline, noclone)) static void helper(void)
 {
-	for (unsigned i = 0, n = vary(120000); i < n; i++)
+	for (unsigned i = 0, n = vary(80000); i < n; i++)
 		sink += i;
 	__asm__ volatile("");
 }

@@ -217,6 +217,47 @@ static void sigtimedwait_prof(void)
 	printf(" code %d\n", info.si_code);
 }
 
+static pthread_t sent_to;
+static volatile sig_atomic_t to_others;
+static pthread_barrier_t both;
+
+static void on_prof_of_thread(int signo)
+{
+	(void)signo;
+	profs++;
+	to_others += !pthread_equal(pthread_self(), sent_to);
+}
+
+static void *takes_what_is_sent(void *set)
+{
+	pthread_barrier_wait(&both);
+	pthread_barrier_wait(&both); /* it was sent, and another thread has had a look */
+	pthread_sigmask(SIG_UNBLOCK, set, NULL);
+	return NULL;
+}
+
+static void prof_of_a_thread(void)
+{
+	sigset_t prof, full;
+
+	sigemptyset(&prof);
+	sigaddset(&prof, SIGPROF);
+	sigfillset(&full);
+	handle(SIGPROF, on_prof_of_thread, false);
+	pthread_barrier_init(&both, NULL, 2);
+	pthread_sigmask(SIG_BLOCK, &prof, NULL);
+	pthread_create(&sent_to, NULL, takes_what_is_sent, &prof);
+	pthread_barrier_wait(&both);
+	pthread_kill(sent_to, SIGPROF);
+	usleep(50000);
+	pthread_sigmask(SIG_UNBLOCK, &prof, NULL);
+	pthread_sigmask(SIG_BLOCK, &full, NULL);
+	printf("handled %d\n", (int)profs);
+	pthread_barrier_wait(&both);
+	pthread_join(sent_to, NULL);
+	printf("handled %d, by others %d\n", (int)profs, (int)to_others);
+}
+
 static void fork_pending(void)
 {
 	sigset_t prof, pending;
@@ -527,6 +568,7 @@ static const struct {
 	     {"ppoll_prof", ppoll_prof},
 	     {"sigwait_prof", sigwait_prof},
 	     {"sigtimedwait_prof", sigtimedwait_prof},
+	     {"prof_of_a_thread", prof_of_a_thread},
 	     {"fork_pending", fork_pending},
 	     {"jump_unblock", jump_unblock},
 	     {"unblock_other", unblock_other},
