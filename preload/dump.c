@@ -320,7 +320,7 @@ static void request(bool force)
 	const uint64_t all = ~UINT64_C(0);
 	uint64_t mask;
 
-	/* The next image would have the dumper for a child.  Relaxed: exec waits once more behind it. */
+	/* The next image would have the dumper for a child.  Relaxed: exec waits once more for whoever has begun. */
 	if (!host_is_here() || recorder_has_ended() ||
 	    atomic_load_explicit(&host.leaving, memory_order_relaxed))
 		return;
@@ -404,11 +404,17 @@ static bool is_worth_a_file(const struct store *s)
 	       (n + other_rows && has_lived());
 }
 
+/* Another thread is about to have a dumper. */
+static bool is_starting(void)
+{
+	return PHASE(atomic_load_explicit(&state, memory_order_relaxed)) == STARTING;
+}
+
 void dump_wait_alone(unsigned ms)
 {
-	for (; ms && dumper_any(); ms--) {
+	for (; ms && (dumper_any() || is_starting()); ms--) {
 		dump_collect();
-		if (dumper_any())
+		if (dumper_any() || is_starting())
 			nap(1000);
 	}
 }

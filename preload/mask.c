@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "preload/mask.h"
 
+#include <errno.h>
 #include <stdatomic.h>
 
 #include "core/sys.h"
@@ -15,9 +16,12 @@ static __thread uint64_t hidden_with; /* the other signals that were blocked the
 enum { EMPTY, FILLING, FULL };
 static struct kept {
 	_Atomic int state;
+	unsigned drops; /* as they were then */
 	siginfo_t info;
 } for_process;
 static __thread struct kept for_thread; /* sent to it by pthread_kill */
+/* How often the host has set SIGPROF to be ignored: what was kept before that, for any thread, is gone. */
+static _Atomic unsigned drops;
 
 bool mask_hidden(void)
 {
@@ -76,14 +80,18 @@ struct mask_belief mask_enter(const sigset_t **mask, sigset_t *ret_room)
 
 void mask_leave(struct mask_belief was)
 {
+	const int error = errno; /* the kernel's handler would run before libc sets it */
+
 	hidden_with = was.with;
 	mask_set_hidden(was.hidden);
 	(void)mask_deliver();
+	errno = error;
 }
 
 void mask_defer(const siginfo_t *info)
 {
 	struct kept *k = info->si_code == SI_TKILL ? &for_thread : &for_process;
+	const unsigned now = atomic_load_explicit(&drops, memory_order_relaxed);
 	int is = EMPTY;
 
 	while (!atomic_compare_exchange_weak_explicit(&k->state, &is, FILLING, memory_order_acquire,
@@ -91,23 +99,32 @@ void mask_defer(const siginfo_t *info)
 		if (is == FILLING)
 			return; /* at the same time in another thread: one of them is kept */
 	/* One is pending at most, as in the kernel; a timer then overruns. */
-	if (is == EMPTY)
+	if (is == EMPTY || k->drops != now) {
 		k->info = *info;
-	else if (k->info.si_code == SI_TIMER && info->si_code == SI_TIMER &&
-		 k->info.si_timerid == info->si_timerid)
+		k->drops = now;
+	} else if (k->info.si_code == SI_TIMER && info->si_code == SI_TIMER &&
+		   k->info.si_timerid == info->si_timerid) {
 		k->info.si_overrun += 1 + info->si_overrun;
+	}
 	/* Release pairs with the acquire in take_from(). */
 	atomic_store_explicit(&k->state, FULL, memory_order_release);
 }
 
 static bool is_full(const struct kept *k)
 {
-	return atomic_load_explicit(&k->state, memory_order_relaxed) == FULL;
+	/* Acquire pairs with the release in mask_defer(). */
+	return atomic_load_explicit(&k->state, memory_order_acquire) == FULL &&
+	       k->drops == atomic_load_explicit(&drops, memory_order_relaxed);
 }
 
 bool mask_has_deferred(void)
 {
 	return is_full(&for_thread) || is_full(&for_process);
+}
+
+void mask_drop_deferred(void)
+{
+	atomic_fetch_add_explicit(&drops, 1, memory_order_relaxed);
 }
 
 static bool take_from(struct kept *k, siginfo_t *ret_info)
@@ -151,7 +168,7 @@ void mask_pend_deferred(void)
 {
 	siginfo_t info;
 
-	if (hidden && mask_take_deferred(&info))
+	while (hidden && mask_take_deferred(&info))
 		(void)SYS_CALL(SYS_rt_tgsigqueueinfo, sys_getpid(), sys_gettid(), SIGPROF, &info, 0,
 			       0);
 }

@@ -55,7 +55,7 @@ struct mask_belief {
 struct mask_belief mask_enter(const sigset_t **mask, sigset_t *ret_room);
 void mask_leave(struct mask_belief was);
 
-/* Keeps a SIGPROF of the host's, for the process or for the calling thread, whomever it was sent to, unless one is kept already.
+/* Keeps a SIGPROF of the host's, for the calling thread when pthread_kill has sent it, else for the process, unless one is kept already.
  * Context: signal. */
 void mask_defer(const siginfo_t *info);
 
@@ -63,6 +63,10 @@ void mask_defer(const siginfo_t *info);
  * Context: signal. */
 bool mask_take_deferred(siginfo_t *ret_info);
 bool mask_has_deferred(void);
+
+/* SIGPROF is to be ignored: none is kept any more, for no thread.
+ * Context: wrapper. */
+void mask_drop_deferred(void);
 
 /* Sends what is kept to the calling thread, when it is not hidden there.  True when there was
  * some: the host's handler has run.

@@ -299,6 +299,13 @@ void resume_call(void *context)
 	}
 }
 
+bool resume_is_in_call(const void *context)
+{
+	const greg_t *g = ((const ucontext_t *)context)->uc_mcontext.gregs;
+
+	return is_restarted(g) || has_returned(g);
+}
+
 void resume_interrupted(void *context)
 {
 	interrupt_call(((ucontext_t *)context)->uc_mcontext.gregs);

@@ -24,6 +24,10 @@ void resume_call(void *context);
  * Context: signal. */
 void resume_interrupted(void *context);
 
+/* Has the signal come at the end of a system call?
+ * Context: signal. */
+bool resume_is_in_call(const void *context);
+
 /* Does the handler find the number of each system call that this function of the C library makes?  Looks at
  * its first bytes and at the call for a process with threads, which is behind the other.
  * Context: own (start-up). */

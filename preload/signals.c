@@ -51,6 +51,18 @@ static void hand_over(void)
 	(void)SYS_CALL(SYS_rt_tgsigqueueinfo, host.pid, tid, SIGPROF, &info, 0, 0);
 }
 
+/* Behind a handler of the host's that has interrupted a call: what was blocked in it comes here, on top of us, and not where we return
+ * to, at a call that ends because of the host's signal. */
+static void let_ours_come(const void *context)
+{
+	uint64_t set = MASK_PROF | (dump_signo ? UINT64_C(1) << (dump_signo - 1) : 0), mask;
+
+	if (!resume_is_in_call(context))
+		return;
+	(void)sys_sigmask(SIG_UNBLOCK, &set, &mask);
+	(void)sys_sigmask(SIG_SETMASK, &mask, NULL);
+}
+
 /* A SIGPROF of the host's own. */
 static void pass_on(siginfo_t *info, void *context)
 {
@@ -62,11 +74,12 @@ static void pass_on(siginfo_t *info, void *context)
 		mask_defer(info);
 		if (info->si_code != SI_TKILL)
 			hand_over();
-		resume_call(context); /* sigtimedwait may be what waits for it */
+		resume_call(context);
 		return;
 	}
 	if (actions_has_handler(SIGPROF, &restarts)) {
 		(void)actions_call(SIGPROF, info, context);
+		let_ours_come(context);
 		mask_set_hidden(false); /* what it has blocked ends with it */
 		if (!restarts)
 			resume_interrupted(context);
@@ -110,10 +123,12 @@ static void on_dump(int signo, siginfo_t *info, void *context)
 	bool hidden = mask_hidden();
 
 	dump_request();
-	if (actions_call(signo, info, context))
+	if (actions_call(signo, info, context)) {
+		let_ours_come(context);
 		mask_set_hidden(hidden); /* what it has blocked ends with it */
-	else
+	} else {
 		resume_call(context);
+	}
 }
 
 void signals_init(int signo)

@@ -80,6 +80,7 @@ struct thread *thread_take(void)
 		t->stack = (struct uw_stack){0, 0};
 		t->stack_bytes = 0;
 		t->prof_hidden = false;
+		t->prof_awaited = false; /* the last one may have been cancelled */
 		atomic_store_explicit(&t->attributed_ns, 0, memory_order_relaxed);
 	}
 	return t;

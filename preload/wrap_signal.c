@@ -36,10 +36,9 @@ static void drop_pending(int signo)
 {
 	const uint64_t set = UINT64_C(1) << (signo - 1);
 	const struct timespec now = {0, 0};
-	siginfo_t info;
 
 	if (signo == SIGPROF)
-		(void)mask_take_deferred(&info);
+		mask_drop_deferred();
 	else if (SYS_CALL(SYS_rt_sigtimedwait, &set, NULL, &now, sizeof set, 0, 0) == signo)
 		dump_request(); /* it was for us too */
 }
@@ -74,11 +73,15 @@ static int set_in_child(int signo, const struct sigaction *act, struct sigaction
 static int set_any(int signo, const struct sigaction *act, struct sigaction *old,
 		   __typeof__(sigaction) *real)
 {
-	struct sigaction room;
+	struct sigaction given, room;
 	int r;
 
 	if (!host.on)
 		return real(signo, act, old);
+	if (act) { /* old may be the same */
+		given = *act;
+		act = &given;
+	}
 	if (!host_is_here()) {
 		if (actions_is_kept(signo))
 			return set_in_child(signo, act, old, real);
@@ -130,14 +133,39 @@ static sighandler_t set_sysv(int signo, sighandler_t handler)
 }
 
 /* SIG_ERR is EINVAL, by the real one, and nothing changes. */
+static void note_plain(int signo, sighandler_t handler)
+{
+	const struct sigaction act = {.sa_handler = handler};
+
+	if (host.on && host_is_here())
+		handlers_set(signo, &act, NULL);
+}
+
+/* Of a signal that is not kept, or in a vfork child, as set_any(). */
+static sighandler_t set_really(int signo, sighandler_t handler,
+			       sighandler_t (*real)(int, sighandler_t))
+{
+	const bool child = actions_is_kept(signo) && handler != SIG_ERR;
+	const bool inherited = child && !actions_set_in_child(signo, true);
+	sighandler_t was = real(signo, handler);
+	struct sigaction hosts;
+
+	if (was == SIG_ERR)
+		return was;
+	if (!child)
+		note_plain(signo, handler);
+	else if (inherited) {
+		actions_exchange(signo, NULL, &hosts);
+		was = hosts.sa_handler;
+	}
+	return was;
+}
+
 #define SIGNAL(name, set)                                                                          \
 	INTERPOSE(sighandler_t, name, (int signo, sighandler_t handler))                           \
 	{                                                                                          \
-		if (handler == SIG_ERR || !is_ours(signo)) {                                       \
-			if (actions_is_kept(signo) && handler != SIG_ERR)                          \
-				(void)actions_set_in_child(signo, true);                           \
-			return REAL(name)(signo, handler);                                         \
-		}                                                                                  \
+		if (handler == SIG_ERR || !is_ours(signo))                                         \
+			return set_really(signo, handler, REAL(name));                             \
 		return set(signo, handler);                                                        \
 	}
 extern sighandler_t bsd_signal(int, sighandler_t);
@@ -157,8 +185,15 @@ INTERPOSE(int, siginterrupt, (int signo, int interrupt))
 
 INTERPOSE(int, sigignore, (int signo))
 {
-	if (!is_ours(signo))
-		return REAL(sigignore)(signo);
+	if (!is_ours(signo)) {
+		int r = REAL(sigignore)(signo);
+
+		if (actions_is_kept(signo))
+			(void)actions_set_in_child(signo, true);
+		else if (r == 0)
+			note_plain(signo, SIG_IGN);
+		return r;
+	}
 	(void)set_handler(signo, SIG_IGN, 0, 0);
 	return 0;
 }
@@ -268,8 +303,11 @@ INTERPOSE(sighandler_t, sigset, (int signo, sighandler_t disposition))
 	struct sigaction old;
 	bool held;
 
-	if (!is_ours(signo))
-		return REAL(sigset)(signo, disposition);
+	if (!is_ours(signo)) {
+		if (disposition == SIG_HOLD)
+			return REAL(sigset)(signo, disposition);
+		return set_really(signo, disposition, REAL(sigset));
+	}
 	if (disposition == SIG_HOLD) {
 		actions_exchange(signo, NULL, &old);
 		held = set_one(SIG_BLOCK, signo);
@@ -389,10 +427,13 @@ static bool take_prof(const sigset_t *set, siginfo_t *ret_info, const struct tim
 
 	(void)sys_sigmask(SIG_BLOCK, &prof, &before);
 	say_awaited(true);
-	if (mask_take_deferred(ret_info))
+	if (mask_take_deferred(ret_info)) {
 		*ret_signo = SIGPROF;
-	else
+		if (ret_info->si_code == SI_TKILL) /* as libc */
+			ret_info->si_code = SI_USER;
+	} else {
 		*ret_signo = REAL(sigtimedwait)(set, ret_info, timeout);
+	}
 	error = errno;
 	say_awaited(false);
 	bool again = *ret_signo == SIGPROF && signals_is_ours(ret_info);

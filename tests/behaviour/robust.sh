@@ -110,7 +110,10 @@ claim replaced_handler_is_counted "$($PROFILE comments $(files) | tr '\n' ' ')" 
 for mode in parts parts_once whole pi_mutex others ends; do
 	fresh subtle
 	plain=$("$P/subtle" $mode -p)
-	say=$(CPROF_CPU_HZ=250 under "$P/subtle" $mode 2> "$scratch/err")
+	for _ in 1 2 3; do # signals of one kind are one while a busy machine does not let the thread run that takes them
+		say=$(CPROF_CPU_HZ=250 under "$P/subtle" $mode 2> "$scratch/err")
+		[ "$say" = few ] || break
+	done
 	claim "subtle_$mode" "exit $?, says $say, plain $plain, $(cat "$scratch/err")" test "$say" = "$plain"
 done
 

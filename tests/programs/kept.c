@@ -89,7 +89,7 @@ static void pause_full(void)
 	int r;
 
 	handle(SIGALRM, on_alarm, true);
-	alarms_from(50);
+	alarms_from(200);
 	r = pause();
 	printf("%d %s, %d alarms\n", r, strerrorname_np(errno), (int)alarms);
 }
@@ -102,7 +102,7 @@ static void read_full(void)
 	if (pipe(ends) < 0)
 		return;
 	handle(SIGALRM, on_alarm, true);
-	alarms_from(50);
+	alarms_from(200);
 	printf("%zd", read(ends[0], &c, 1));
 	printf(" %s, %d alarms\n", strerrorname_np(errno), (int)alarms);
 }
@@ -112,7 +112,7 @@ static void poll_full(void)
 	int r;
 
 	handle(SIGALRM, on_alarm, true);
-	alarms_from(50);
+	alarms_from(200);
 	r = poll(NULL, 0, -1);
 	printf("%d %s, %d alarms\n", r, strerrorname_np(errno), (int)alarms);
 }
@@ -211,7 +211,11 @@ static void sigtimedwait_prof(void)
 	sigaddset(&prof, SIGPROF);
 	pthread_sigmask(SIG_BLOCK, &prof, NULL);
 	ask_for_dump();
-	printf("%d %s\n", sigtimedwait(&prof, &info, &time_out), strerrorname_np(errno));
+	int r = sigtimedwait(&prof, &info, &time_out);
+	printf("%d %s\n", r, strerrorname_np(errno));
+	raise(SIGPROF);
+	printf("%d", sigtimedwait(&prof, &info, NULL));
+	printf(" code %d\n", info.si_code);
 	start_timer(50);
 	printf("%d", sigtimedwait(&prof, &info, NULL));
 	printf(" code %d\n", info.si_code);
@@ -331,7 +335,8 @@ static void vfork_default(void)
 		sigaction(SIGUSR2, NULL, &old);
 		if (old.sa_handler != SIG_IGN)
 			_exit(1);
-		signal(SIGUSR2, SIG_DFL);
+		if (signal(SIGUSR2, SIG_DFL) != SIG_IGN)
+			_exit(3);
 		execle("/bin/grep", "grep", "SigIgn", "/proc/self/status", (char *)NULL,
 		       (char *[]){NULL});
 		_exit(2);
@@ -498,20 +503,19 @@ static void namespace_of_a_thread(void)
 	printf("%s\n", (char *)said);
 }
 
-static void namespace_without_proc(void)
+static void without_proc(const char *empty)
 {
-	char empty[] = "/tmp/kept.XXXXXX";
 	const char *said;
 	bool ask = listens();
 	int status = 0;
 	pid_t child;
 
 	burn_ms(50);
-	if (!mkdtemp(empty) || chroot(empty) < 0 || chdir("/") < 0)
+	if (chroot(empty) < 0 || chdir("/") < 0)
 		printf("no root\n");
 	if (unshare(CLONE_NEWPID) < 0) {
 		printf("no right\n");
-		return;
+		exit(0);
 	}
 	if (ask)
 		kill(getpid(), SIGUSR2);
@@ -523,6 +527,91 @@ static void namespace_without_proc(void)
 	       : waitpid(child, &status, 0) != child || WEXITSTATUS(status) != 7 ? "no status"
 										 : "a child";
 	printf("%s\n", said);
+	exit(0);
+}
+
+static void namespace_without_proc(void)
+{
+	char empty[] = "/tmp/kept.XXXXXX";
+
+	if (!mkdtemp(empty))
+		return;
+	if (fork() == 0)
+		without_proc(empty);
+	wait(NULL);
+	rmdir(empty);
+}
+
+/* A program that handles SIGPROF itself, for longer than a tick takes to come. */
+static void on_prof_for_long(int signo)
+{
+	(void)signo;
+	profs++;
+	burn_ms(60);
+}
+
+static void pause_own_prof(void)
+{
+	handle(SIGPROF, on_prof_for_long, false);
+	start_timer(200);
+	alarm(5); /* which ends us, where the call does not */
+	int r = pause();
+	printf("%d %s, handled %d\n", r, strerrorname_np(errno), (int)profs);
+}
+
+static void ignored_drops_all(void)
+{
+	sigset_t prof, pending;
+	struct sigaction old;
+
+	sigemptyset(&prof);
+	sigaddset(&prof, SIGPROF);
+	sigprocmask(SIG_BLOCK, &prof, NULL);
+	raise(SIGPROF);
+	kill(getpid(), SIGPROF);
+	signal(SIGPROF, SIG_IGN);
+	sigpending(&pending);
+	printf("pending %d\n", sigismember(&pending, SIGPROF));
+	/* What signal() sets has no mask. */
+	handle(SIGALRM, on_alarm, true);
+	signal(SIGALRM, on_alarm_with_prof);
+	sigaction(SIGALRM, NULL, &old);
+	printf("prof %d usr2 %d\n", sigismember(&old.sa_mask, SIGPROF),
+	       sigismember(&old.sa_mask, SIGUSR2));
+	handle(SIGPROF, on_prof, false);
+	sigprocmask(SIG_UNBLOCK, &prof, NULL);
+	raise(SIGALRM);
+	printf("in the handler %d\n", (int)prof_in_alarm);
+	/* Into the same struct. */
+	sigaction(SIGALRM, NULL, &old);
+	sigfillset(&old.sa_mask);
+	struct sigaction *volatile same = &old;
+	sigaction(SIGALRM, &old, same);
+	printf("was prof %d\n", sigismember(&old.sa_mask, SIGPROF));
+	sigaction(SIGALRM, NULL, &old);
+	printf("is prof %d\n", sigismember(&old.sa_mask, SIGPROF));
+}
+
+/* The handler does not keep errno. */
+static void on_prof_errno(int signo)
+{
+	(void)signo;
+	profs++;
+	errno = E2BIG;
+}
+
+static void suspend_errno(void)
+{
+	sigset_t prof;
+
+	sigemptyset(&prof);
+	sigaddset(&prof, SIGPROF);
+	handle(SIGPROF, on_prof_errno, false);
+	handle(SIGALRM, on_prof, false);
+	start_timer(50);
+	alarms_from(200);
+	int r = sigsuspend(&prof);
+	printf("%d %s, handled %d\n", r, strerrorname_np(errno), (int)profs);
 }
 
 static void gives_up_root(void)
@@ -579,6 +668,9 @@ static const struct {
 	     {"forks_in_dumps", forks_in_dumps},
 	     {"vectors_go_out_whole", vectors_go_out_whole},
 	     {"somebody_else_for_a_moment", somebody_else_for_a_moment},
+	     {"pause_own_prof", pause_own_prof},
+	     {"ignored_drops_all", ignored_drops_all},
+	     {"suspend_errno", suspend_errno},
 	     {"gives_up_root", gives_up_root},
 	     {"namespace_of_a_thread", namespace_of_a_thread},
 	     {"namespace_without_proc", namespace_without_proc}};
