@@ -42,6 +42,12 @@ static uint64_t without(const struct sigaction *act)
 	return mask_word(&act->sa_mask) & ours();
 }
 
+bool handlers_concern(int signo, const struct sigaction *act)
+{
+	return signo > 0 && signo < SIGNALS &&
+	       (atomic_load_explicit(&left_out[signo], memory_order_relaxed) || without(act));
+}
+
 const struct sigaction *handlers_without(const struct sigaction *act, struct sigaction *ret_room)
 {
 	uint64_t out = without(act);

@@ -11,6 +11,11 @@
 #define CPROF_PRELOAD_HANDLERS_H
 
 #include <signal.h>
+#include <stdbool.h>
+
+/* Is there anything to be done for what the host sets of signo (act) or asks for (NULL)?  For nearly all there is not.
+ * Context: wrapper. */
+bool handlers_concern(int signo, const struct sigaction *act);
 
 /* The host sets the action of a signal that is not kept: what the kernel is to be told, in *ret_room when it is another.
  * Context: wrapper. */

@@ -76,7 +76,7 @@ static int set_any(int signo, const struct sigaction *act, struct sigaction *old
 	struct sigaction given, room;
 	int r;
 
-	if (!host.on)
+	if (!actions_is_kept(signo) && !handlers_concern(signo, act))
 		return real(signo, act, old);
 	if (act) { /* old may be the same */
 		given = *act;
@@ -137,7 +137,7 @@ static void note_plain(int signo, sighandler_t handler)
 {
 	const struct sigaction act = {.sa_handler = handler};
 
-	if (host.on && host_is_here())
+	if (handlers_concern(signo, &act) && host_is_here())
 		handlers_set(signo, &act, NULL);
 }
 
