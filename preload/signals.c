@@ -21,6 +21,12 @@
 
 static int dump_signo; /* 0: none */
 
+/* Our signals, as a set. */
+static uint64_t both(void)
+{
+	return MASK_PROF | (dump_signo ? UINT64_C(1) << (dump_signo - 1) : 0);
+}
+
 HOT_PATH static int control_in(const siginfo_t *info)
 {
 	if (info->si_code != SI_QUEUE && info->si_code != SI_TIMER)
@@ -55,7 +61,8 @@ static void hand_over(void)
  * to, at a call that ends because of the host's signal. */
 static void let_ours_come(const void *context)
 {
-	uint64_t set = MASK_PROF | (dump_signo ? UINT64_C(1) << (dump_signo - 1) : 0), mask;
+	const uint64_t set = both();
+	uint64_t mask;
 
 	if (!resume_is_in_call(context))
 		return;
@@ -141,10 +148,8 @@ void signals_init(int signo)
 
 void signals_block(uint64_t *ret_mask)
 {
-	uint64_t set = MASK_PROF;
+	const uint64_t set = both();
 
-	if (dump_signo)
-		set |= UINT64_C(1) << (dump_signo - 1);
 	(void)sys_sigmask(SIG_BLOCK, &set, ret_mask);
 }
 
