@@ -131,7 +131,7 @@ $(B)/programs/so_%.so: tests/programs/so_%.c
 	gcc -O2 -g -D_GNU_SOURCE -Wall -I. -shared -fPIC -fvisibility=hidden -o $@ $<
 $(B)/programs/so_next.so: preload/next.c preload/next.h
 $(B)/programs/waits $(B)/programs/races $(B)/programs/leave: tests/programs/waiting.h
-$(B)/programs/exits $(B)/programs/places $(B)/programs/tree $(B)/programs/subtle: tests/programs/work.h
+$(B)/programs/exits $(B)/programs/places $(B)/programs/tree $(B)/programs/subtle $(B)/programs/kept: tests/programs/work.h
 PROGRAM_NAMES := $(basename $(notdir $(VICTIMS)))
 programs: $(addprefix $(B)/programs/,$(filter-out so_%,$(PROGRAM_NAMES)) $(addsuffix .so,$(filter so_%,$(PROGRAM_NAMES))))
 

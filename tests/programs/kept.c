@@ -24,20 +24,12 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "tests/programs/work.h"
+
 static volatile sig_atomic_t alarms, profs, prof_in_alarm;
 static sigjmp_buf env;
 
-static void burn_ms(long ms)
-{
-	struct timespec ts;
-	int64_t until;
-
-	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &ts);
-	until = ts.tv_sec * 1000000000LL + ts.tv_nsec + ms * 1000000;
-	do
-		clock_gettime(CLOCK_THREAD_CPUTIME_ID, &ts);
-	while (ts.tv_sec * 1000000000LL + ts.tv_nsec < until);
-}
+WORK(burn_ms, 1)
 
 /* Asks for a dump where somebody listens: the signal's default is to end us. */
 static bool listens(void)
